@@ -1,0 +1,23 @@
+"""Packages that only some users have."""
+
+import importlib
+from types import ModuleType
+
+
+def require(name: str, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        name: str. The module to import, e.g. `"matplotlib.pyplot"`.
+        extra: str. The extra of tfdual that installs it.
+
+    Raises:
+        ImportError: the package is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"`{name.split('.')[0]}` is needed here and is not installed. "
+            f'Install it with `pip install "tfdual[{extra}]"`.'
+        ) from error

@@ -1,0 +1,113 @@
+"""Arrow columns to NumPy arrays that TensorFlow takes without a copy of its own."""
+
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfdual.schema import ColumnSchema, Schema
+
+Ragged: TypeAlias = tuple[np.ndarray, np.ndarray]
+ARROW_TYPES = {
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+}
+
+
+def arrow_type(column: ColumnSchema) -> pa.DataType:
+    """The Arrow type that holds `column`."""
+    value = ARROW_TYPES[column.dtype]
+    if column.width is not None:
+        return pa.list_(value, column.width)
+    return pa.list_(value) if column.is_list else value
+
+
+def check_columns(found: pa.Schema, schema: Schema, source: str) -> None:
+    """Compare what a file holds with what the schema names.
+
+    Raises:
+        ValueError: the file lacks a column.
+        TypeError: a column's type can't become the schema's type.
+    """
+    if missing := [name for name in schema.column_names if name not in found.names]:
+        raise ValueError(
+            f"{source} lacks the columns {missing} that the schema names. It has {found.names}. "
+            "Correct the schema or add the columns."
+        )
+    for column in schema:
+        if not _fits(found.field(column.name).type, column):
+            wanted = arrow_type(column)
+            raise TypeError(
+                f"Column '{column.name}' of {source} has the type {found.field(column.name).type}; the schema wants "
+                f"{wanted}. Change the column's dtype in the schema, or cast it in the file."
+            )
+
+
+def _fits(found: pa.DataType, column: ColumnSchema) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    lists = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
+    if lists != column.is_list:
+        return False
+    value = found.value_type if lists else found
+    if column.dtype == "string":
+        return pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_null(value)
+    if column.dtype == "bool":
+        return pa.types.is_boolean(value)
+    if column.dtype.startswith("int"):
+        return pa.types.is_integer(value)
+    return pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_boolean(value)
+
+
+def to_numpy(array: pa.Array, column: ColumnSchema) -> np.ndarray | Ragged:
+    """One column of one batch.
+
+    A missing string becomes `""`, a missing list is empty, a missing float is NaN.
+
+    Returns:
+        An array `(rows,)`, for vectors `(rows, width)`, for ragged lists the pair (values, lengths).
+
+    Raises:
+        ValueError: a null in an integer or bool column, a vector of another width, an integer that overflows.
+    """
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if not column.is_list:
+        return _values(array, column)
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    values = _values(array.flatten(), column)
+    if column.width is None:
+        return values, lengths
+    if wrong := np.flatnonzero(lengths != column.width).tolist():
+        raise ValueError(
+            f"Column '{column.name}' must hold {column.width} values a row. Row {wrong[0]} of the batch has "
+            f"{lengths[wrong[0]]}. Correct the rows, or the column's dims in the schema."
+        )
+    return values.reshape(-1, column.width)
+
+
+def _values(array: pa.Array, column: ColumnSchema) -> np.ndarray:
+    if column.dtype == "string":
+        return pc.fill_null(array.cast(pa.string()), "").cast(pa.binary()).to_numpy(zero_copy_only=False)
+    if array.null_count and not column.dtype.startswith("float"):
+        raise ValueError(
+            f"Column '{column.name}' of dtype {column.dtype} holds {array.null_count} nulls in a batch. "
+            "Fill or drop them; a missing number is possible in a float column only."
+        )
+    if array.type != ARROW_TYPES[column.dtype]:
+        array = array.cast(ARROW_TYPES[column.dtype])
+    return array.to_numpy(zero_copy_only=False)
+
+
+def is_ragged(column: ColumnSchema) -> bool:
+    """Whether `to_numpy` gives a pair for this column."""
+    return column.is_list and column.width is None
+
+

@@ -1,0 +1,78 @@
+"""What a column means, as tags."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Tags(StrEnum):
+    """Standard tags; a plain string is a tag too.
+
+    `USER_ID`, `ITEM_ID` and `SESSION_ID` are compound: each stands for its side and `ID`.
+
+    Example:
+        >>> sorted(expand_tags([Tags.ITEM_ID]))
+        [<Tags.ID: 'id'>, <Tags.ITEM: 'item'>, <Tags.ITEM_ID: 'item_id'>]
+
+    Reference: NVIDIA Merlin Core, `merlin.schema.Tags`
+    """
+
+    CATEGORICAL = "categorical"
+    CONTINUOUS = "continuous"
+    LIST = "list"
+    SEQUENCE = "sequence"
+    TEXT = "text"
+    TOKENIZED = "tokenized"
+    TIME = "time"
+    EMBEDDING = "embedding"
+
+    ID = "id"
+    USER = "user"
+    ITEM = "item"
+    SESSION = "session"
+    CONTEXT = "context"
+    USER_ID = "user_id"
+    ITEM_ID = "item_id"
+    SESSION_ID = "session_id"
+
+    TARGET = "target"
+    BINARY = "binary"
+    BINARY_CLASSIFICATION = "binary_classification"
+    MULTI_CLASS_CLASSIFICATION = "multi_class_classification"
+    REGRESSION = "regression"
+
+    LOG_PROBABILITY = "log_probability"
+
+
+COMPOUND: dict[str, tuple[Tags, ...]] = {
+    Tags.USER_ID: (Tags.USER, Tags.ID),
+    Tags.ITEM_ID: (Tags.ITEM, Tags.ID),
+    Tags.SESSION_ID: (Tags.SESSION, Tags.ID),
+}
+INCOMPATIBLE: tuple[tuple[Tags, Tags], ...] = (
+    (Tags.CATEGORICAL, Tags.CONTINUOUS),
+    (Tags.ID, Tags.CONTINUOUS),
+    (Tags.TEXT, Tags.CONTINUOUS),
+    (Tags.EMBEDDING, Tags.CATEGORICAL),
+    (Tags.USER_ID, Tags.ITEM_ID),
+)
+
+
+def as_tag(tag: str) -> str:
+    """The standard tag of that value, or the string itself."""
+    return Tags(tag) if tag in set(Tags) else str(tag)
+
+
+def expand_tags(tags: Iterable[str] | str) -> frozenset[str]:
+    """Add what compound tags stand for, and refuse pairs that contradict each other.
+
+    Raises:
+        ValueError: two tags exclude each other.
+    """
+    given = {as_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)}
+    expanded = given | {part for tag in given for part in COMPOUND.get(tag, ())}
+    for left, right in INCOMPATIBLE:
+        if left in expanded and right in expanded:
+            raise ValueError(
+                f"Tags {left.name} and {right.name} exclude each other. Received {sorted(given)}. Remove one of the two."
+            )
+    return frozenset(expanded)
