@@ -4,12 +4,13 @@ import importlib
 from types import ModuleType
 
 
-def require(name: str, extra: str) -> ModuleType:
+def require(name: str, extra: str | None = None, advice: str = "") -> ModuleType:
     """Import an optional package.
 
     Args:
         name: str. The module to import, e.g. `"matplotlib.pyplot"`.
-        extra: str. The extra of tfdual that installs it.
+        extra: str. The extra of tfdual that installs it. Defaults to `None`.
+        advice: str. What to do where no extra helps. Defaults to none.
 
     Raises:
         ImportError: the package is not installed; the message names the extra.
@@ -17,7 +18,5 @@ def require(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"`{name.split('.')[0]}` is needed here and is not installed. "
-            f'Install it with `pip install "tfdual[{extra}]"`.'
-        ) from error
+        what = f'Install it with `pip install "tfdual[{extra}]"`.' if extra else advice
+        raise ImportError(f"`{name.split('.')[0]}` is needed here and is not installed. {what}") from error

@@ -1,0 +1,51 @@
+"""Dual-encoder retrieval on TensorFlow and Keras 3: tagged features in, a trained two-tower out, served."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from importlib.metadata import version
+
+from tfdual import losses, metrics
+from tfdual.blocks import L2Norm, MLPBlock, ParallelBlock, SequentialBlock
+from tfdual.data import Rows, read
+from tfdual.evaluation import CorpusEvaluation, evaluate
+from tfdual.features import EmbeddingOptions, FeatureEncoder
+from tfdual.fusion import ConcatFusion, PoolingFusion
+from tfdual.index import BruteForce, ScaNN
+from tfdual.models import TwoTowerModel
+from tfdual.optimizers import LazyAdam
+from tfdual.preprocessing import Preprocessor
+from tfdual.schema import ColumnSchema, Schema, Tags
+from tfdual.serving import Retriever
+from tfdual.towers import Tower, TwoTowerBlock
+
+__version__ = version("tfdual")
+
+__all__ = [
+    "BruteForce",
+    "ColumnSchema",
+    "ConcatFusion",
+    "CorpusEvaluation",
+    "EmbeddingOptions",
+    "FeatureEncoder",
+    "L2Norm",
+    "LazyAdam",
+    "MLPBlock",
+    "ParallelBlock",
+    "PoolingFusion",
+    "Preprocessor",
+    "Retriever",
+    "Rows",
+    "ScaNN",
+    "Schema",
+    "SequentialBlock",
+    "Tags",
+    "Tower",
+    "TwoTowerBlock",
+    "TwoTowerModel",
+    "evaluate",
+    "losses",
+    "metrics",
+    "read",
+]

@@ -1,0 +1,29 @@
+"""Vectors of length 1."""
+
+import keras
+from keras import ops
+
+from tfdual._register import register
+from tfdual._typing import Shape, Tensor
+
+
+@register
+class L2Norm(keras.layers.Layer):
+    """Divide each vector by its Euclidean length; a zero vector stays zero.
+
+    Computed in float32 under mixed precision.
+
+    Input and output: `(..., dim)`.
+
+    Example:
+        >>> ops.convert_to_numpy(L2Norm()(ops.convert_to_tensor([[3.0, 4.0]]))).round(2).tolist()
+        [[0.6, 0.8]]
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        exact = ops.cast(inputs, "float32")
+        squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
+        return ops.cast(exact * ops.rsqrt(ops.maximum(squares, 1e-12)), inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -1,0 +1,7 @@
+"""Model-ready column -> vector."""
+
+from tfdual.features.embedding_options import EmbeddingOptions
+from tfdual.features.embedding_table import EmbeddingTable
+from tfdual.features.feature_encoder import FeatureEncoder
+
+__all__ = ["EmbeddingOptions", "EmbeddingTable", "FeatureEncoder"]

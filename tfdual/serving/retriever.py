@@ -1,0 +1,122 @@
+"""Raw query in, item ids and scores out."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from tfdual._optional import require
+from tfdual._typing import Tensor
+from tfdual.schema import Schema
+from tfdual.serving import artefact
+from tfdual.serving.raw_input import to_dense
+from tfdual.serving.served_graph import DEFAULT_K, ServedGraph
+
+
+class Retriever:
+    """Preprocessing, query tower and index as one function; the same when it is loaded elsewhere.
+
+    Made by `model.to_retriever(...)` or `Retriever.load(path)`.
+
+    Args:
+        search: from dense query columns and `k` to a dict of `(queries, k)`.
+        embed_query: from dense query columns to `{"embedding": (queries, dim)}`.
+        description: query schema, index and what else is known of the model, as plain JSON types.
+        graph: ServedGraph, which `export` writes, or the loaded SavedModel.
+    """
+
+    def __init__(
+        self,
+        search: Callable[..., dict[str, Tensor]],
+        embed_query: Callable[..., dict[str, Tensor]],
+        description: dict[str, Any],
+        graph: ServedGraph | Any,
+    ) -> None:
+        self._search = search
+        self._embed_query = embed_query
+        self._graph = graph
+        self.description = description
+        self.query_schema = Schema.from_dict(description["query_schema"])
+
+    @classmethod
+    def from_graph(cls, graph: ServedGraph, description: dict[str, Any]) -> Self:
+        """A retriever that can be exported."""
+        return cls(lambda k, **features: graph.search(features, k), lambda **f: graph.embed_query(f), description, graph)
+
+    def search(self, queries: Mapping[str, Any], k: int = DEFAULT_K) -> dict[str, np.ndarray]:
+        """The best items of each query.
+
+        Args:
+            queries: raw values, column name -> list with one entry a query; e.g. `{"user_id": ["u17", "u18"]}`.
+            k: int. Items a query; where the corpus is smaller, all of it. Defaults to 10.
+
+        Returns:
+            dict of NumPy arrays, each `(queries, k)`: `"id"`, `"score"`, and the item attributes asked for in
+            `to_retriever`. Best first.
+
+        Raises:
+            ValueError: k below 1; a column is unknown, missing or of another type.
+        """
+        if k < 1:
+            raise ValueError(f"k is at least 1. Received {k}.")
+        found = self._search(k=tf.constant(k, tf.int32), **to_dense(queries, self.query_schema))
+        return {name: _decoded(values) for name, values in found.items()}
+
+    def embed_query(self, queries: Mapping[str, Any]) -> np.ndarray:
+        """The query tower's embeddings of raw queries, `(queries, dim)`."""
+        return self._embed_query(**to_dense(queries, self.query_schema))["embedding"].numpy()
+
+    def export(self, folder: str | Path, report: dict[str, Any] | None = None) -> Path:
+        """Write a SavedModel as the next version in `folder`: `folder/1/`, `folder/2/`, ...
+
+        Args:
+            folder: path. What TensorFlow Serving is pointed at.
+            report: plain JSON types to keep with the model, e.g. what `evaluate` gave. Defaults to none.
+
+        Returns:
+            The folder of the new version.
+
+        Raises:
+            ValueError: this retriever was loaded: copy its folder instead.
+            OSError: the folder can't be written.
+        """
+        if not isinstance(self._graph, ServedGraph):
+            raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
+        graph = self._graph
+
+        def write(path: Path) -> None:
+            options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
+            tf.saved_model.save(graph, str(path), signatures=graph.signatures(), options=options)
+
+        return artefact.publish(folder, write, self.description | {"report": report or {}})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load what `export` wrote; no training code is needed.
+
+        Args:
+            path: a version (`models/movies/1`), or the folder of versions: the newest is taken.
+
+        Raises:
+            FileNotFoundError: there is nothing at `path`.
+            ValueError: it is no model of ours, or it is damaged.
+            ImportError: the index is ScaNN's, and scann is not installed.
+        """
+        path = artefact.find_version(path)
+        description = artefact.describe(path)
+        if description["index"]["kind"] == "ScaNN":
+            require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
+        try:
+            loaded = tf.saved_model.load(str(path))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"The model {path} is damaged and can't be loaded: {first}. Export it again.") from error
+        return cls(loaded.signatures["serving_default"], loaded.signatures["embed_query"], description, loaded)
+
+
+def _decoded(values: Tensor) -> np.ndarray:
+    """NumPy values; strings as `str`."""
+    array = values.numpy()
+    return np.char.decode(array.astype(bytes), "utf-8") if values.dtype == tf.string else array

@@ -1,0 +1,57 @@
+"""The graph that a retriever runs and exports."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+from tfdual.index import Index
+from tfdual.preprocessing import Preprocessor
+from tfdual.schema import Schema
+from tfdual.serving.raw_input import tensor_spec, to_ragged
+
+DEFAULT_K = 10
+
+
+class ServedGraph(tf.Module):
+    """Raw query columns -> preprocessing -> query tower -> index -> ids, scores and item attributes.
+
+    Args:
+        schema: Schema. The raw query columns.
+        preprocessor: Preprocessor. Fitted.
+        encode: from model-ready query columns to `(batch, dim)`.
+        variables: sequence. The variables that `encode` reads.
+        index: Index. Built.
+        columns: mapping of name -> array `(items,)`: `"id"` and the attributes to return.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        preprocessor: Preprocessor,
+        encode: Callable[[dict[str, Tensor]], Tensor],
+        variables: Sequence[Any],
+        index: Index,
+        columns: Mapping[str, np.ndarray],
+    ) -> None:
+        super().__init__()
+        specs = {column.name: tensor_spec(column) for column in schema}
+        self.columns = {name: tf.Variable(values, trainable=False) for name, values in columns.items()}
+        self.resources = [*variables, *preprocessor.tables, *index.resources]
+
+        def embed_query(features: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {"embedding": tf.cast(encode(preprocessor(to_ragged(features, schema))), tf.float32)}
+
+        def search(features: dict[str, Tensor], k: Tensor = tf.constant(DEFAULT_K)) -> dict[str, Tensor]:  # noqa: B008
+            scores, positions = index.search(embed_query(features)["embedding"], k)
+            found = {name: tf.gather(values, positions) for name, values in self.columns.items()}
+            return {"score": scores, **found}
+
+        self.search = tf.function(search, input_signature=[specs, tf.TensorSpec([], tf.int32, name="k")])
+        self.embed_query = tf.function(embed_query, input_signature=[specs])
+
+    def signatures(self) -> dict[str, Any]:
+        """What TensorFlow Serving offers, by name."""
+        return {"serving_default": self.search, "embed_query": self.embed_query}
