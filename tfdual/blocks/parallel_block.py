@@ -65,6 +65,7 @@ class ParallelBlock(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> "ParallelBlock":
+        config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
         branches = {name: deserialize(branch) for name, branch in config.pop("branches").items()}
         aggregation = config.pop("aggregation")

@@ -54,5 +54,6 @@ class SequentialBlock(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> "SequentialBlock":
+        config = dict(config)
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
         return cls(layers, **config)

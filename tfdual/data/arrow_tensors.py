@@ -1,5 +1,6 @@
 """Arrow columns to NumPy arrays that TensorFlow takes without a copy of its own."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -48,9 +49,27 @@ def check_columns(found: pa.Schema, schema: Schema, source: str) -> None:
             )
 
 
+def widest(found: Sequence[pa.Schema], names: Sequence[str]) -> pa.Schema:
+    """The first file's schema, with the columns `names` wide enough for all files.
+
+    Raises:
+        TypeError: the types of a column have nothing in common.
+    """
+    fields = {field.name: field for field in found[0]}
+    for name in names:
+        types = {schema.field(name).type for schema in found}
+        if len(types) > 1:
+            parts = [pa.schema([(name, _decoded(part))]) for part in types]
+            fields[name] = pa.unify_schemas(parts, promote_options="permissive").field(name)
+    return pa.schema(list(fields.values()))
+
+
+def _decoded(found: pa.DataType) -> pa.DataType:
+    return found.value_type if pa.types.is_dictionary(found) else found
+
+
 def _fits(found: pa.DataType, column: ColumnSchema) -> bool:
-    if pa.types.is_dictionary(found):
-        found = found.value_type
+    found = _decoded(found)
     lists = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
     if lists != column.is_list:
         return False
@@ -102,12 +121,20 @@ def _values(array: pa.Array, column: ColumnSchema) -> np.ndarray:
             "Fill or drop them; a missing number is possible in a float column only."
         )
     if array.type != ARROW_TYPES[column.dtype]:
-        array = array.cast(ARROW_TYPES[column.dtype])
+        array = _cast(array, column)
     return array.to_numpy(zero_copy_only=False)
+
+
+def _cast(array: pa.Array, column: ColumnSchema) -> pa.Array:
+    try:
+        return array.cast(ARROW_TYPES[column.dtype], safe=not column.dtype.startswith("float"))
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"Column '{column.name}' holds numbers that don't fit {column.dtype}: {error}. "
+            "Give the column a wider dtype in the schema."
+        ) from error
 
 
 def is_ragged(column: ColumnSchema) -> bool:
     """Whether `to_numpy` gives a pair for this column."""
     return column.is_list and column.width is None
-
-

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from tfdual.data.arrow_tensors import check_columns, widest
 from tfdual.data.rows import Rows
 from tfdual.schema import Schema
 
@@ -22,7 +23,7 @@ def read(source: str | Path | pa.Table, schema: Schema) -> Rows:
 
     Raises:
         FileNotFoundError: there is nothing at that path.
-        ValueError: the file is not Parquet, has no row, or lacks a column.
+        ValueError: a file is not Parquet or lacks a column, or there is no row.
         TypeError: a column's type is not the schema's, or the source is of an unknown kind.
 
     Example:
@@ -36,10 +37,14 @@ def read(source: str | Path | pa.Table, schema: Schema) -> Rows:
         raise TypeError(f"read() takes a path, a glob or an Arrow table. Received {type(source).__name__}.")
     files = _files(str(source))
     try:
-        dataset = ds.dataset(files, format="parquet")
+        fragments = ds.dataset(files, format="parquet").get_fragments()
+        found = {fragment.path: fragment.physical_schema for fragment in fragments}
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{source} can't be read as Parquet: {str(error).splitlines()[0]}") from error
-    return Rows(dataset, schema, str(source))
+    for path, columns in found.items():
+        check_columns(columns, schema, path)
+    wide = widest(list(found.values()), schema.column_names)
+    return Rows(ds.dataset(files, schema=wide, format="parquet"), schema, str(source))
 
 
 def _files(source: str) -> list[str]:

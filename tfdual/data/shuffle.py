@@ -26,7 +26,7 @@ def shuffled(dataset: ds.Dataset, columns: list[str], rng: np.random.Generator) 
     window: list[pa.Table] = []
     rows = 0
     for i in rng.permutation(len(fragments)):
-        for batch in fragments[i].to_batches(columns=columns, batch_size=READ_ROWS):
+        for batch in fragments[i].to_batches(dataset.schema, columns=columns, batch_size=READ_ROWS):
             window.append(pa.Table.from_batches([batch]))
             rows += batch.num_rows
             if rows >= WINDOW_ROWS:

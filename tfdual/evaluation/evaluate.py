@@ -55,8 +55,7 @@ def evaluate(
     corpus = Corpus(model, items, preprocessor, index)
     totals: dict[str, float] = {}
     count = 0
-    encode = tf.function(model.encode_query, reduce_retracing=True)
-    for batch, embeddings in encode_batches(encode, queries, preprocessor):
+    for batch, embeddings in encode_batches(model.compiled_encode_query, queries, preprocessor):
         rows, positives = corpus.positions(batch, relevant)
         excluded = None if seen is None else corpus.positions(batch, seen)
         hits, sizes = corpus.hits(embeddings, rows, positives, excluded, max(ks))
@@ -86,15 +85,16 @@ class Corpus:
         index: Index | None = None,
     ) -> None:
         embeddings, ids = [], []
-        encode = tf.function(model.encode_item, reduce_retracing=True)
-        for batch, embedding in encode_batches(encode, items, preprocessor):
+        for batch, embedding in encode_batches(model.compiled_encode_item, items, preprocessor):
             embeddings.append(embedding)
             ids.append(_values(batch, model.item_id)[1])
         self.ids = np.concatenate(ids)
         self._order = np.argsort(self.ids, kind="stable")
         self._sorted = self.ids[self._order]
         if (self._sorted[1:] == self._sorted[:-1]).any():
-            raise ValueError(f"Item ids must differ; the column '{model.item_id}' repeats some. Use `rows.unique(by=...)`.")
+            raise ValueError(
+                f"Item ids must differ; the column '{model.item_id}' repeats some. Use `rows.unique(by=...)`."
+            )
         self.index = (index or BruteForce()).build(np.concatenate(embeddings))
 
     def positions(self, batch: dict, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +114,9 @@ class Corpus:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whether the item at each rank is relevant, `(batch, depth)`, and how many are, `(batch,)`."""
         size = self.index.size
+        relevant = np.unique(rows * size + positives)
         if excluded is not None:
-            kept = ~np.isin(rows * size + positives, excluded[0] * size + excluded[1])
-            rows, positives = rows[kept], positives[kept]
+            relevant = np.setdiff1d(relevant, excluded[0] * size + excluded[1])
         exclude = None if excluded is None else _padded(*excluded, len(embeddings))
         found = []
         for start in range(0, len(embeddings), QUERY_BLOCK):
@@ -124,8 +124,8 @@ class Corpus:
             part = None if exclude is None else tf.constant(exclude[block])
             found.append(self.index.search(tf.constant(embeddings[block]), depth, part)[1].numpy())
         keys = np.arange(len(embeddings))[:, None] * size + np.concatenate(found)
-        hits = np.isin(keys, rows * size + positives) & (np.concatenate(found) >= 0)
-        return hits, np.bincount(rows, minlength=len(embeddings))
+        hits = np.isin(keys, relevant) & (np.concatenate(found) >= 0)
+        return hits, np.bincount(relevant // size, minlength=len(embeddings))
 
 
 def _values(batch: dict, column: str) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +134,8 @@ def _values(batch: dict, column: str) -> tuple[np.ndarray, np.ndarray]:
     values = batch[column]
     if isinstance(values, tf.RaggedTensor):
         return values.value_rowids().numpy(), values.flat_values.numpy()
-    return np.arange(len(values)), values.numpy()
+    ids = values.numpy()
+    return np.repeat(np.arange(len(ids)), ids.size // max(1, len(ids))), ids.reshape(-1)
 
 
 def _padded(rows: np.ndarray, positions: np.ndarray, count: int) -> np.ndarray:

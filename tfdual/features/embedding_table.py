@@ -13,7 +13,8 @@ from tfdual.features.embedding_options import COMBINERS
 class EmbeddingTable(keras.layers.Layer):
     """Look ids up in a table; pool the rows where there are several ids.
 
-    An id outside `0 .. cardinality - 1` gets row 0, the unknown row. An empty list gives zeros.
+    An id outside `0 .. cardinality - 1` gets row 0, the unknown row. An empty list gives zeros. Sums
+    are in float32 under mixed precision.
 
     Args:
         cardinality: int. Rows of the table.
@@ -52,20 +53,22 @@ class EmbeddingTable(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
+        return ops.cast(self._pool(inputs), self.compute_dtype)
+
+    def _pool(self, inputs: Tensor) -> Tensor:
         if is_ragged(inputs):
             rows = self._rows(inputs.flat_values)  # (ids, dim)
             total = ops.segment_sum(rows, inputs.value_rowids(), inputs.nrows())  # (batch, dim)
             return total / self._divisor(ops.cast(inputs.row_lengths(), total.dtype)[:, None])
         if len(inputs.shape) == 1:
             return self._rows(inputs)
-        present = ops.cast(inputs > 0, self.compute_dtype)[..., None]  # (batch, length, 1)
+        present = ops.cast(inputs > 0, self.variable_dtype)[..., None]  # (batch, length, 1)
         total = ops.sum(self._rows(inputs) * present, axis=1)
         return total / self._divisor(ops.sum(present, axis=1))
 
     def _rows(self, ids: Tensor) -> Tensor:
         inside = ops.logical_and(ids >= 0, ids < self.cardinality)
-        rows = ops.take(self.embeddings, ops.where(inside, ids, ops.zeros_like(ids)), axis=0)
-        return ops.cast(rows, self.compute_dtype)
+        return ops.take(self.embeddings, ops.where(inside, ids, ops.zeros_like(ids)), axis=0)
 
     def _divisor(self, lengths: Tensor) -> Tensor:
         if self.combiner == "sum":

@@ -118,6 +118,7 @@ class FeatureEncoder(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> "FeatureEncoder":
+        config = dict(config)
         schema = Schema.from_dict(config.pop("schema"))
         return cls(schema, EmbeddingOptions(**config.pop("embedding_options")), **config)
 

@@ -2,5 +2,6 @@
 
 from tfdual.fusion.concat import ConcatFusion
 from tfdual.fusion.pooling import PoolingFusion
+from tfdual.fusion.weighted_sum import WeightedSumFusion
 
-__all__ = ["ConcatFusion", "PoolingFusion"]
+__all__ = ["ConcatFusion", "PoolingFusion", "WeightedSumFusion"]

@@ -64,7 +64,7 @@ class Index(ABC):
         k = tf.minimum(tf.cast(k, tf.int32), self._size)
         if exclude is None:
             return self._search(queries, k)
-        exclude = tf.cast(exclude, tf.int32)
+        exclude = tf.pad(tf.cast(exclude, tf.int32), [[0, 0], [0, 1]], constant_values=-1)  # never empty
         wider = tf.minimum(k + tf.shape(exclude)[1], self._size)
         scores, positions = self._search(queries, wider)
         scores = tf.where(_among(positions, exclude), -np.inf, scores)
@@ -90,7 +90,5 @@ class Index(ABC):
 def _among(positions: Tensor, exclude: Tensor) -> Tensor:
     """Whether each position is in its row of `exclude`, by binary search."""
     ordered = tf.sort(exclude, axis=1)
-    width = tf.shape(ordered)[1]
-    places = tf.searchsorted(ordered, positions)
-    found = tf.gather(ordered, tf.minimum(places, tf.maximum(width - 1, 0)), batch_dims=1)
-    return tf.logical_and(places < width, tf.equal(found, positions))
+    places = tf.minimum(tf.searchsorted(ordered, positions), tf.shape(ordered)[1] - 1)
+    return tf.equal(tf.gather(ordered, places, batch_dims=1), positions)

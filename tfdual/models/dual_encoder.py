@@ -1,7 +1,8 @@
 """What every retrieval model is."""
 
+import functools
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -40,6 +41,16 @@ class DualEncoder(keras.Model):
     def query_variables(self) -> list:
         """The variables that `encode_query` reads."""
 
+    @functools.cached_property
+    def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:
+        """`encode_query` as one TensorFlow graph, traced once."""
+        return tf.function(self.encode_query, reduce_retracing=True)
+
+    @functools.cached_property
+    def compiled_encode_item(self) -> Callable[[dict[str, Tensor]], Tensor]:
+        """`encode_item` as one TensorFlow graph, traced once."""
+        return tf.function(self.encode_item, reduce_retracing=True)
+
     def score(self, query: Tensor, item: Tensor) -> Tensor:
         """Inner products of all pairs: `(queries, dim)`, `(items, dim)` -> `(queries, items)`."""
         return ops.matmul(query, ops.transpose(item))
@@ -69,7 +80,7 @@ class DualEncoder(keras.Model):
             raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
         raw = preprocessor.input_schema
         embeddings, ids, columns = [], [], {name: [] for name in attributes}
-        for batch, embedding in encode_batches(tf.function(self.encode_item, reduce_retracing=True), items, preprocessor):
+        for batch, embedding in encode_batches(self.compiled_encode_item, items, preprocessor):
             embeddings.append(embedding)
             ids.append(raw_ids(batch, self.item_id, items, preprocessor))
             for name in attributes:

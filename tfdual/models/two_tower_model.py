@@ -120,6 +120,7 @@ class TwoTowerModel(DualEncoder):
 
     @classmethod
     def from_config(cls, config: dict) -> "TwoTowerModel":
+        config = dict(config)
         return cls(keras.saving.deserialize_keras_object(config.pop("towers")), **config)
 
 

@@ -75,8 +75,8 @@ class LazyAdam(keras.optimizers.Optimizer):
         velocity: keras.Variable,
         rate: Tensor,
     ) -> None:
-        rows, places = tf.unique(gradient.indices)
-        sums = tf.math.unsorted_segment_sum(tf.cast(gradient.values, momentum.dtype), places, tf.size(rows))
+        summed = _sum_rows(gradient)
+        rows, sums = summed.indices, tf.cast(summed.values, momentum.dtype)
         first = tf.gather(momentum.value, rows) * self.beta_1 + sums * (1 - self.beta_1)
         second = tf.gather(velocity.value, rows) * self.beta_2 + tf.square(sums) * (1 - self.beta_2)
         momentum.value.scatter_update(tf.IndexedSlices(first, rows))
@@ -84,5 +84,24 @@ class LazyAdam(keras.optimizers.Optimizer):
         values = variable.value if isinstance(variable, keras.Variable) else variable
         values.scatter_sub(tf.IndexedSlices(rate * first / (tf.sqrt(second) + self.epsilon), rows))
 
+    def _clip_gradients(self, grads: list) -> list:
+        """Clip summed rows: Keras would take the norm of repeated rows apart, and make the gradient dense."""
+        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
+            return grads
+        summed = [_sum_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in grads]
+        sparse = [isinstance(gradient, tf.IndexedSlices) for gradient in summed]
+        values = [gradient.values if rows else gradient for gradient, rows in zip(summed, sparse, strict=True)]
+        return [
+            tf.IndexedSlices(value, gradient.indices, gradient.dense_shape) if rows else value
+            for value, gradient, rows in zip(super()._clip_gradients(values), summed, sparse, strict=True)
+        ]
+
     def get_config(self) -> dict:
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+def _sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    """The same gradient with each row once."""
+    rows, places = tf.unique(gradient.indices)
+    sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(sums, rows, gradient.dense_shape)

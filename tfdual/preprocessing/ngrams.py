@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_text as text
 
 from tfdual._typing import Tensor
-from tfdual.preprocessing.transform import Transform, Values, flat
+from tfdual.preprocessing.transform import Transform, Values, flat, lookup_table
 from tfdual.schema import ColumnSchema
 
 
@@ -119,9 +119,7 @@ class LearnedText(Transform):
         """Rank the n-grams and build the lookup table."""
         ranked = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
         self.values = np.array([value for value, count in ranked if count >= self.min_count][: self.max_size], object)
-        keys = tf.constant(self.values, tf.string)
-        ids = tf.range(1, len(self.values) + 1, dtype=tf.int64)
-        self._table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), default_value=0)
+        self._table = lookup_table(self.values, tf.string)
 
     @property
     def tables(self) -> list[Any]:

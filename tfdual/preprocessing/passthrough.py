@@ -12,7 +12,7 @@ class Passthrough(Transform):
 
     def output(self, column: ColumnSchema) -> ColumnSchema:
         """The column as float32."""
-        return ColumnSchema(column.name, column.tags, column.properties, "float32", dims=column.dims)
+        return ColumnSchema(column.name, column.tags, column.properties, "float32", column.is_list, dims=column.dims)
 
     def __call__(self, values: Tensor) -> Tensor:
         return tf.cast(values, tf.float32)

@@ -43,7 +43,8 @@ class Preprocessor:
         transforms: mapping of column or domain name -> `Transform`, instead of the default. Defaults to none.
 
     Raises:
-        ValueError: a transform is named for no column; columns of one domain differ in type; used before `adapt`.
+        ValueError: a transform is named for no column; columns of one domain differ in type or are given two
+            transforms; used before `adapt`.
 
     Example:
         >>> import pyarrow as pa
@@ -63,8 +64,15 @@ class Preprocessor:
         self._input = schema
         self._transforms: dict[str, Transform] = {}
         for column in schema:
-            chosen = given.get(column.name) or given.get(column.domain_name)
-            self._transforms.setdefault(column.domain_name, chosen or DEFAULTS[column.kind]())
+            self._transforms.setdefault(column.domain_name, DEFAULTS[column.kind]())
+        for domain in self._transforms:
+            names = {domain} | {column.name for column in schema if column.domain_name == domain}
+            chosen = {name: given[name] for name in sorted(names & set(given))}
+            if len(set(map(id, chosen.values()))) > 1:
+                raise ValueError(
+                    f"Columns of the domain '{domain}' share one transform. Received some for {list(chosen)}."
+                )
+            self._transforms[domain] = next(iter(chosen.values()), self._transforms[domain])
         self._check_domains()
         self._output: Schema | None = None
 
@@ -136,7 +144,7 @@ class Preprocessor:
 
     def __call__(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Model-ready tensors of the columns that `batch` holds; columns of no schema pass unchanged."""
-        self.schema
+        _ = self.schema  # refuses before `adapt`
         ready = dict(batch)
         for name in batch:
             if name in self._input:

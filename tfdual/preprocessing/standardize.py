@@ -43,7 +43,9 @@ class Standardize(Transform):
     @property
     def standard_deviation(self) -> float:
         """Of the population; 1 for a constant column."""
-        return float(np.sqrt(self._squares / max(self._count, 1))) or 1.0
+        deviation = float(np.sqrt(self._squares / max(self._count, 1)))
+        rounding = 8 * np.finfo(np.float64).eps * abs(self.mean)
+        return deviation if deviation > rounding else 1.0
 
     def output(self, column: ColumnSchema) -> ColumnSchema:
         """The column as float32."""

@@ -40,6 +40,15 @@ class Transform(ABC):
         """Model-ready values, ragged where `values` is."""
 
 
+def lookup_table(values: np.ndarray, dtype: tf.DType) -> tf.lookup.StaticHashTable:
+    """A table from value to its position + 1, and from any other value to 0."""
+    keys, ids = values, np.arange(1, len(values) + 1)
+    if not len(values):  # TensorFlow makes no empty table
+        keys, ids = np.array([b"" if dtype == tf.string else 0]), np.array([0])
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, dtype), tf.constant(ids, tf.int64))
+    return tf.lookup.StaticHashTable(initializer, default_value=0)
+
+
 def flat(values: Values) -> np.ndarray:
     """All values of a batch, without their row."""
     return values[0] if isinstance(values, tuple) else values.reshape(-1)

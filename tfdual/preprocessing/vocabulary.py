@@ -7,10 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.preprocessing.transform import Transform, Values, flat, on_values
+from tfdual.preprocessing.transform import Transform, Values, flat, lookup_table, on_values
 from tfdual.schema import ColumnSchema
-
-UNKNOWN = 0
 
 
 class Vocabulary(Transform):
@@ -37,7 +35,16 @@ class Vocabulary(Transform):
         self._integer = False
 
     def update(self, column: ColumnSchema, values: Values) -> None:
-        """Count the values of one batch."""
+        """Count the values of one batch.
+
+        Raises:
+            TypeError: the column holds floats.
+        """
+        if column.dtype.startswith("float"):
+            raise TypeError(
+                f"Column '{column.name}' is {column.kind} and of dtype {column.dtype}; ids are strings or integers. "
+                "Change its dtype, or take the tag away that makes it an id."
+            )
         self._integer = column.dtype != "string"
         unique, counts = np.unique(flat(values), return_counts=True)
         counter = self._counts.setdefault(column.name, Counter())
@@ -53,13 +60,7 @@ class Vocabulary(Transform):
         kept.sort(key=lambda value: (-total[value], value))
         dtype = np.int64 if self._integer else object
         self.values = np.array(kept[: self.max_size], dtype=dtype)
-        self._table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(self.values, tf.int64 if self._integer else tf.string),
-                tf.range(1, self.size, dtype=tf.int64),
-            ),
-            default_value=UNKNOWN,
-        )
+        self._table = lookup_table(self.values, tf.int64 if self._integer else tf.string)
 
     @property
     def size(self) -> int:

@@ -35,7 +35,8 @@ class ColumnSchema:
         dims: tuple. `(None, width)` for vectors of a fixed width. Defaults to `None`.
 
     Raises:
-        ValueError: empty name, unknown dtype, tags that exclude each other, a width that is not positive.
+        ValueError: empty name, unknown dtype, tags that exclude each other, a width that is not positive, a domain
+            that is no mapping.
 
     Example:
         >>> ColumnSchema("user_id", tags=[Tags.USER_ID], dtype="string").kind
@@ -59,6 +60,8 @@ class ColumnSchema:
             )
         if self.dims is not None and (len(self.dims) != 2 or not self.dims[1] or self.dims[1] < 1):
             raise ValueError(f"Column '{self.name}': dims must be (None, width), width >= 1. Received {self.dims}.")
+        if not isinstance(domain := self.properties.get("domain", {}), Mapping):
+            raise ValueError(f"Column '{self.name}': the property 'domain' is a mapping. Received {domain!r}.")
         is_list = self.is_list or self.dims is not None
         ragged = is_list and self.dims is None if self.is_ragged is None else self.is_ragged
         object.__setattr__(self, "tags", expand_tags(self.tags))
@@ -128,14 +131,19 @@ class ColumnSchema:
         """The column that `to_dict` wrote.
 
         Raises:
-            ValueError: a key is unknown or the name is missing.
+            ValueError: a key is unknown, the name is missing, or a value is of another type.
         """
+        if not isinstance(config, Mapping):
+            raise ValueError(f"A column is an object with the key 'name'. Received {config!r}.")
         known = {"name", "tags", "properties", "dtype", "is_list", "is_ragged", "dims"}
         if unknown := set(config) - known:
             raise ValueError(f"A column has the unknown keys {sorted(unknown)}. Known: {sorted(known)}.")
         if "name" not in config:
             raise ValueError(f"A column needs the key 'name'. Received {dict(config)}.")
         values = dict(config)
-        if values.get("dims") is not None:
-            values["dims"] = tuple(values["dims"])
-        return cls(**values)
+        try:
+            if values.get("dims") is not None:
+                values["dims"] = tuple(values["dims"])
+            return cls(**values)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"Column {config['name']!r} has a value of the wrong type: {error}.") from error

@@ -96,9 +96,13 @@ class Schema:
             ValueError: another format, or a version that this release does not know.
         """
         if not isinstance(config, dict) or config.get("format") != FORMAT or "columns" not in config:
-            raise ValueError(f'A schema is a JSON object with "format": "{FORMAT}" and "columns". Received another one.')
+            raise ValueError(
+                f'A schema is a JSON object with "format": "{FORMAT}" and "columns". Received another one.'
+            )
         if config.get("version") != VERSION:
             raise ValueError(f"This release reads schema version {VERSION}. Received {config.get('version')!r}.")
+        if not isinstance(config["columns"], list):
+            raise ValueError(f'"columns" of a schema is a list of objects. Received {config["columns"]!r}.')
         return cls(ColumnSchema.from_dict(column) for column in config["columns"])
 
     def save(self, path: str | Path) -> None:
@@ -155,4 +159,6 @@ class Schema:
             dtype = column.dtype + (f"[{column.width or ''}]" if column.is_list else "")
             rows.append((column.name, str(column.kind), dtype, domain, ", ".join(sorted(map(str, column.tags)))))
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )

@@ -73,6 +73,6 @@ def expand_tags(tags: Iterable[str] | str) -> frozenset[str]:
     for left, right in INCOMPATIBLE:
         if left in expanded and right in expanded:
             raise ValueError(
-                f"Tags {left.name} and {right.name} exclude each other. Received {sorted(given)}. Remove one of the two."
+                f"Tags {left.name} and {right.name} exclude each other. Received {sorted(given)}. Remove one."
             )
     return frozenset(expanded)

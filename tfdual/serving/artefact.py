@@ -1,5 +1,6 @@
 """Folders of saved models: numbered, whole, and with a description."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -27,17 +28,23 @@ def publish(folder: str | Path, write: Callable[[Path], None], description: dict
         OSError: the folder can't be written. Nothing is left behind.
     """
     folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     version = max([0, *versions(folder)]) + 1
     aside = folder / f".writing-{version}-{os.getpid()}"
     try:
+        aside.mkdir()
         write(aside)
         (aside / DESCRIPTION).parent.mkdir(exist_ok=True)
         content = {"format": FORMAT, "version": VERSION, **description}
         (aside / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         aside.rename(folder / str(version))
-    finally:
+    except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
     return folder / str(version)
 
 
@@ -55,7 +62,9 @@ def find_version(path: str | Path) -> Path:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is no model directory {path}. Make one with `Retriever.export` or `tfdual demo`.")
+        raise FileNotFoundError(
+            f"There is no model directory {path}. Make one with `Retriever.export` or `tfdual demo`."
+        )
     if path.is_dir() and not (path / DESCRIPTION).exists() and (found := versions(path)):
         path = path / str(found[-1])
     if not (path / DESCRIPTION).is_file():
@@ -78,4 +87,9 @@ def describe(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path / DESCRIPTION} is damaged: {error}. Export the model again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise ValueError(f"{path / DESCRIPTION} is not of format {FORMAT}, version {VERSION}. Export the model again.")
+    index = content.get("index")
+    if "query_schema" not in content or not isinstance(index, dict) or "kind" not in index:
+        raise ValueError(
+            f"{path / DESCRIPTION} is damaged: it lacks 'query_schema' or 'index'. Export the model again."
+        )
     return content

@@ -13,7 +13,13 @@ PADDING: dict[str, Any] = {"string": "", "int64": -1, "int32": -1, "float32": np
 
 
 def tensor_spec(column: ColumnSchema) -> tf.TensorSpec:
-    """Shape and type in the signature: `(batch,)`, `(batch, width)`, or `(batch, longest)` for ragged lists."""
+    """Shape and type in the signature: `(batch,)`, `(batch, width)`, or `(batch, longest)` for ragged lists.
+
+    Raises:
+        ValueError: a ragged list of bools, which leaves no value for the padding.
+    """
+    if column.is_list and column.width is None and column.dtype not in PADDING:
+        raise ValueError(f"Query column '{column.name}' is a list of {column.dtype}, which can't be padded. Use int64.")
     shape = [None, column.width] if column.is_list else [None]
     return tf.TensorSpec(shape, column.dtype, name=column.name)
 
@@ -54,13 +60,22 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
     try:
         if column.is_list and column.width is None and not isinstance(values, tf.Tensor | np.ndarray):
             values = _padded(values, PADDING[column.dtype])
-        return tf.ensure_shape(tf.cast(tf.constant(values), column.dtype), tensor_spec(column).shape)
-    except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
+        given = tf.constant(values)
+        tensor = tf.ensure_shape(tf.cast(given, column.dtype), tensor_spec(column).shape)
+        if column.dtype.startswith("int") and not _same_integers(given, tensor):
+            raise TypeError("not integers of that size")
+        return tensor
+    except (TypeError, ValueError, tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
         wanted = "a list of lists" if column.is_list else "a list"
         width = f" of {column.width} numbers each" if column.width else ""
         raise ValueError(
-            f"Query column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a query. Received {values!r}."
+            f"Query column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a query. "
+            f"Received {values!r}."
         ) from error
+
+
+def _same_integers(given: tf.Tensor, tensor: tf.Tensor) -> bool:
+    return given.dtype.is_integer and bool(tf.reduce_all(tf.cast(tensor, given.dtype) == given))
 
 
 def _padded(rows: Sequence[Sequence[Any]], padding: Any) -> list[list[Any]]:

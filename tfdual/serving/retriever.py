@@ -24,7 +24,8 @@ class Retriever:
         search: from dense query columns and `k` to a dict of `(queries, k)`.
         embed_query: from dense query columns to `{"embedding": (queries, dim)}`.
         description: query schema, index and what else is known of the model, as plain JSON types.
-        graph: ServedGraph, which `export` writes, or the loaded SavedModel.
+        graph: ServedGraph. What `export` writes. Defaults to `None`: this retriever was loaded.
+        saved_model: the loaded SavedModel, with its `signatures`. Defaults to `None`: it was not loaded.
     """
 
     def __init__(
@@ -32,18 +33,22 @@ class Retriever:
         search: Callable[..., dict[str, Tensor]],
         embed_query: Callable[..., dict[str, Tensor]],
         description: dict[str, Any],
-        graph: ServedGraph | Any,
+        graph: ServedGraph | None = None,
+        saved_model: Any = None,
     ) -> None:
         self._search = search
         self._embed_query = embed_query
         self._graph = graph
+        self.saved_model = saved_model
         self.description = description
         self.query_schema = Schema.from_dict(description["query_schema"])
 
     @classmethod
     def from_graph(cls, graph: ServedGraph, description: dict[str, Any]) -> Self:
         """A retriever that can be exported."""
-        return cls(lambda k, **features: graph.search(features, k), lambda **f: graph.embed_query(f), description, graph)
+        return cls(
+            lambda k, **features: graph.search(features, k), lambda **f: graph.embed_query(f), description, graph
+        )
 
     def search(self, queries: Mapping[str, Any], k: int = DEFAULT_K) -> dict[str, np.ndarray]:
         """The best items of each query.
@@ -82,7 +87,7 @@ class Retriever:
             ValueError: this retriever was loaded: copy its folder instead.
             OSError: the folder can't be written.
         """
-        if not isinstance(self._graph, ServedGraph):
+        if self._graph is None:
             raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
         graph = self._graph
 
@@ -110,10 +115,11 @@ class Retriever:
             require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
         try:
             loaded = tf.saved_model.load(str(path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
+            search, embed_query = loaded.signatures["serving_default"], loaded.signatures["embed_query"]
+        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"The model {path} is damaged and can't be loaded: {first}. Export it again.") from error
-        return cls(loaded.signatures["serving_default"], loaded.signatures["embed_query"], description, loaded)
+        return cls(search, embed_query, description, loaded)
 
 
 def _decoded(values: Tensor) -> np.ndarray:

@@ -78,6 +78,7 @@ class Tower(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict) -> "Tower":
+        config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
         post = config.pop("post")
         return cls(

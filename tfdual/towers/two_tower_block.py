@@ -100,6 +100,7 @@ class TwoTowerBlock(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> "TwoTowerBlock":
+        config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
         layers = {name: config.pop(name) for name in ("query_tower", "item_tower", "post", "fusion")}
         return cls(

@@ -1,0 +1,5 @@
+"""`python -m tfdual`."""
+
+from tfdual.cli import main
+
+main()
