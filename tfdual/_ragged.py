@@ -1,10 +1,10 @@
 """Ragged tensors, which only the TensorFlow backend has."""
 
+from typing import Any
+
 import tensorflow as tf
 
-from tfdual._typing import Tensor
 
-
-def is_ragged(values: Tensor) -> bool:
+def is_ragged(values: Any) -> bool:
     """Whether rows of `values` differ in length."""
     return isinstance(values, tf.RaggedTensor)

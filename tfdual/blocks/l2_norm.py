@@ -16,8 +16,8 @@ class L2Norm(keras.layers.Layer):
     Input and output: `(..., dim)`.
 
     Example:
-        >>> ops.convert_to_numpy(L2Norm()(ops.convert_to_tensor([[3.0, 4.0]]))).round(2).tolist()
-        [[0.6, 0.8]]
+        >>> ops.convert_to_numpy(L2Norm()(ops.convert_to_tensor([[3.0, 4.0]]))).round(2)
+        array([[0.6, 0.8]], dtype=float32)
     """
 
     def call(self, inputs: Tensor) -> Tensor:

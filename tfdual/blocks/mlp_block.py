@@ -1,6 +1,7 @@
 """Dense layers one after another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -40,7 +41,7 @@ class MLPBlock(keras.layers.Layer):
         dropout: float = 0.0,
         normalization: str | None = None,
         no_activation_last_layer: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not dimensions or min(dimensions) < 1:
@@ -76,9 +77,7 @@ class MLPBlock(keras.layers.Layer):
         return layers if last or not self.dropout else [*layers, keras.layers.Dropout(self.dropout)]
 
     def _normalization(self) -> keras.layers.Layer:
-        return (
-            keras.layers.LayerNormalization() if self.normalization == "layer" else keras.layers.BatchNormalization()
-        )
+        return keras.layers.LayerNormalization() if self.normalization == "layer" else keras.layers.BatchNormalization()
 
     def call(self, inputs: Tensor) -> Tensor:
         for layer in self.layers:

@@ -1,6 +1,7 @@
 """Branches side by side."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 
@@ -31,7 +32,7 @@ class ParallelBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, branches: Mapping[str, keras.layers.Layer], aggregation: keras.layers.Layer | None = None, **kwargs
+        self, branches: Mapping[str, keras.layers.Layer], aggregation: keras.layers.Layer | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if not branches:

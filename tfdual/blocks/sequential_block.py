@@ -1,12 +1,13 @@
 """Layers one after another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from tfdual._build import build_once
 from tfdual._register import register
-from tfdual._typing import Shape, Tensor
+from tfdual._typing import Tensor
 
 
 @register
@@ -28,13 +29,13 @@ class SequentialBlock(keras.layers.Layer):
         (3, 2)
     """
 
-    def __init__(self, layers: Sequence[keras.layers.Layer], **kwargs) -> None:
+    def __init__(self, layers: Sequence[keras.layers.Layer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not layers:
             raise ValueError("SequentialBlock needs at least one layer. Received none.")
         self.layers = list(layers)
 
-    def build(self, input_shape: Shape | dict[str, Shape]) -> None:
+    def build(self, input_shape: Any) -> None:
         for layer in self.layers:
             build_once(layer, input_shape)
             input_shape = layer.compute_output_shape(input_shape)
@@ -44,7 +45,7 @@ class SequentialBlock(keras.layers.Layer):
             inputs = layer(inputs)
         return inputs
 
-    def compute_output_shape(self, input_shape: Shape | dict[str, Shape]) -> Shape:
+    def compute_output_shape(self, input_shape: Any) -> Any:
         for layer in self.layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape

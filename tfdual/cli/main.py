@@ -36,5 +36,7 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"tfdual: {' '.join(str(message).split())}", markup=False)
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"tfdual: {' '.join(str(message).split())}", markup=False
+        )
         sys.exit(2)

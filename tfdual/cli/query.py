@@ -26,13 +26,17 @@ def query(
     features = {column.name: [given.get(column.name, _unknown(column))] for column in retriever.query_schema}
     found = retriever.search(features, k)
     names = ["id", "score", *retriever.description["attributes"]]
-    answers = [dict(zip(names, row, strict=True)) for row in zip(*(found[name][0].tolist() for name in names), strict=True)]
+    answers = [
+        dict(zip(names, row, strict=True)) for row in zip(*(found[name][0].tolist() for name in names), strict=True)
+    ]
     if as_json:
         typer.echo(json.dumps(answers, indent=2))
         return
     table = Table("", *names)
     for rank, answer in enumerate(answers, 1):
-        table.add_row(str(rank), *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in answer.values()))
+        table.add_row(
+            str(rank), *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in answer.values())
+        )
     Console().print(table)
 
 

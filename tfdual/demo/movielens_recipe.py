@@ -1,6 +1,7 @@
 """Recommend movies from what somebody liked."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +47,7 @@ def build(ready: Schema) -> TwoTowerModel:
     return TwoTowerModel(towers, temperature=0.1)
 
 
-def movielens_recipe(directory: str | Path, part: str = "test") -> Recipe:
+def movielens_recipe(directory: str | Path, part: Literal["test", "validation"] = "test") -> Recipe:
     """Read a MovieLens folder; each user's last ratings are held out.
 
     Args:

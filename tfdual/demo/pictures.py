@@ -33,7 +33,9 @@ def draw_recall(metrics: Mapping[str, Mapping[str, float]], ks: Sequence[int], p
     """Recall at each k, a line a method."""
     figure, axis = _subplots()
     for name, values in metrics.items():
-        axis.plot(ks, [values[f"recall@{k}"] for k in ks], marker="o", label=name, linewidth=3 if name == "tfdual" else 1.5)
+        axis.plot(
+            ks, [values[f"recall@{k}"] for k in ks], marker="o", label=name, linewidth=3 if name == "tfdual" else 1.5
+        )
     axis.set(xlabel="k", ylabel="recall@k", xscale="log", ylim=(0, None))
     axis.set_xticks(ks, [str(k) for k in ks])
     axis.minorticks_off()

@@ -1,6 +1,7 @@
 """Search the Python API by what a function does."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,7 +32,7 @@ def schema() -> Schema:
     """Query: the first sentence of a docstring. Item: everything else that the source says of a symbol."""
     text = {"domain": {"name": "text"}}
 
-    def item(name: str, tag: str, **options: object) -> ColumnSchema:
+    def item(name: str, tag: str, **options: Any) -> ColumnSchema:
         return ColumnSchema(name, [Tags.ITEM, tag], **options)
 
     return Schema(

@@ -63,7 +63,7 @@ class Demo:
                 prep = Preprocessor(self.recipe.schema, self.recipe.transforms).adapt(train)
             model = self.recipe.build(prep.schema)
             history = self._train(model, prep, train, queries, items)
-            arguments = {"preprocessor": prep, "relevant": "relevant", "seen": self._seen()}
+            arguments: dict[str, Any] = {"preprocessor": prep, "relevant": "relevant", "seen": self._seen()}
             with self._step("Evaluating against the whole corpus"):
                 results = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
             for name, rank in self.recipe.baselines.items():

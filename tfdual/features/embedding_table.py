@@ -1,5 +1,7 @@
 """Ids to rows of a trained table."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,8 +15,8 @@ from tfdual.features.embedding_options import COMBINERS
 class EmbeddingTable(keras.layers.Layer):
     """Look ids up in a table; pool the rows where there are several ids.
 
-    An id outside `0 .. cardinality - 1` gets row 0, the unknown row. An empty list gives zeros. Sums
-    are in float32 under mixed precision.
+    An id outside `0 .. cardinality - 1` gets row 0, the unknown row. An empty list gives zeros.
+    Sums are in float32 under mixed precision.
 
     Args:
         cardinality: int. Rows of the table.
@@ -35,7 +37,7 @@ class EmbeddingTable(keras.layers.Layer):
     """
 
     def __init__(
-        self, cardinality: int, dim: int, combiner: str = "mean", initializer: str = "uniform", **kwargs
+        self, cardinality: int, dim: int, combiner: str = "mean", initializer: str = "uniform", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if cardinality < 1 or dim < 1:

@@ -1,6 +1,7 @@
 """Model-ready columns to vectors."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 from keras import ops
@@ -38,7 +39,7 @@ class FeatureEncoder(keras.layers.Layer):
         (2, 64)
     """
 
-    def __init__(self, schema: Schema, embedding_options: EmbeddingOptions | None = None, **kwargs) -> None:
+    def __init__(self, schema: Schema, embedding_options: EmbeddingOptions | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not len(schema):
             raise ValueError("FeatureEncoder needs at least one column. Received an empty schema.")
@@ -62,7 +63,7 @@ class FeatureEncoder(keras.layers.Layer):
     def _table(self, column: ColumnSchema) -> EmbeddingTable:
         options = self.embedding_options
         return EmbeddingTable(
-            column.cardinality,
+            column.cardinality or 1,
             options.width(column),
             options.combiner,
             options.embeddings_initializer,

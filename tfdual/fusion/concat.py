@@ -32,4 +32,4 @@ class ConcatFusion(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Shape:
         shapes = list(input_shape.values())
-        return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+        return (*shapes[0][:-1], sum(shape[-1] or 0 for shape in shapes))

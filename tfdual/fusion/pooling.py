@@ -1,5 +1,7 @@
 """Many vectors of one width, pooled."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -28,7 +30,7 @@ class PoolingFusion(keras.layers.Layer):
         [[2.0, 2.0]]
     """
 
-    def __init__(self, mode: str = "mean", **kwargs) -> None:
+    def __init__(self, mode: str = "mean", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if mode not in MODES:
             raise ValueError(f"PoolingFusion knows the modes {sorted(MODES)}. Received {mode!r}.")

@@ -1,7 +1,8 @@
 """Many vectors, weighted and added."""
 
+from typing import Any
+
 import keras
-from keras import ops
 
 from tfdual._build import build_once
 from tfdual._register import register
@@ -31,7 +32,7 @@ class WeightedSumFusion(keras.layers.Layer):
         [[2.0, 2.0]]
     """
 
-    def __init__(self, dim: int, **kwargs) -> None:
+    def __init__(self, dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dim < 1:
             raise ValueError(f"WeightedSumFusion needs dim >= 1. Received {dim}.")
@@ -41,7 +42,9 @@ class WeightedSumFusion(keras.layers.Layer):
         widths = {name: shape[-1] for name, shape in sorted(input_shape.items())}
         self.summed = [name for name, width in widths.items() if width == self.dim]
         if not self.summed:
-            raise ValueError(f"WeightedSumFusion(dim={self.dim}) needs an input of that width. Received widths {widths}.")
+            raise ValueError(
+                f"WeightedSumFusion(dim={self.dim}) needs an input of that width. Received widths {widths}."
+            )
         self.weight = self.add_weight((len(self.summed),), initializer="ones", name="weight")
         self.projections = {
             name: keras.layers.Dense(self.dim, use_bias=False, kernel_initializer="zeros", name=f"{name}_projection")

@@ -16,7 +16,7 @@ def recall(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
     Returns:
         `(queries,)`.
     """
-    return hits[:, :k].sum(axis=1) / relevant
+    return np.asarray(hits[:, :k].sum(axis=1) / relevant)
 
 
 def hit_rate(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def hit_rate(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
 def reciprocal_rank(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
     """1 / rank of the first relevant item, 0 where it is not among the first `k`. Arguments as for `recall`."""
     first = hits[:, :k].argmax(axis=1)
-    return np.where(hits[:, :k].any(axis=1), 1.0 / (first + 1), 0.0)
+    return np.asarray(np.where(hits[:, :k].any(axis=1), 1.0 / (first + 1), 0.0))
 
 
 def ndcg(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def ndcg(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
     """
     discounts = 1.0 / np.log2(np.arange(2, k + 2))
     best = np.concatenate([[0.0], np.cumsum(discounts)])
-    gained = (hits[:, :k] * discounts[: hits[:, :k].shape[1]]).sum(axis=1)
+    gained: np.ndarray = (hits[:, :k] * discounts[: hits[:, :k].shape[1]]).sum(axis=1)
     return gained / best[np.minimum(relevant, k)]
 
 

@@ -77,9 +77,12 @@ class DualEncoder(keras.Model):
             ValueError: no preprocessor; an attribute is no single-valued column; an id stands twice.
         """
         if preprocessor is None:
-            raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
+            raise ValueError(
+                "A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with."
+            )
         raw = preprocessor.input_schema
-        embeddings, ids, columns = [], [], {name: [] for name in attributes}
+        embeddings, ids = [], []
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in attributes}
         for batch, embedding in encode_batches(self.compiled_encode_item, items, preprocessor):
             embeddings.append(embedding)
             ids.append(raw_ids(batch, self.item_id, items, preprocessor))
@@ -87,7 +90,9 @@ class DualEncoder(keras.Model):
                 columns[name].append(_attribute(batch, name))
         served = {"id": np.concatenate(ids)} | {name: np.concatenate(parts) for name, parts in columns.items()}
         if len(np.unique(served["id"])) < len(served["id"]):
-            raise ValueError(f"Item ids must differ; the column '{self.item_id}' repeats some. Use `rows.unique(by=...)`.")
+            raise ValueError(
+                f"Item ids must differ; the column '{self.item_id}' repeats some. Use `rows.unique(by=...)`."
+            )
         built = (index or BruteForce()).build(np.concatenate(embeddings))
         schema = raw.select_by_name(list(self.query_columns))
         graph = ServedGraph(schema, preprocessor, self.encode_query, self.query_variables, built, served)
@@ -104,5 +109,7 @@ class DualEncoder(keras.Model):
 
 def _attribute(batch: dict[str, Tensor], name: str) -> np.ndarray:
     if name not in batch or isinstance(batch[name], tf.RaggedTensor):
-        raise ValueError(f"The attribute '{name}' must be a single-valued column of the items. They have {sorted(batch)}.")
+        raise ValueError(
+            f"The attribute '{name}' must be a single-valued column of the items. They have {sorted(batch)}."
+        )
     return batch[name].numpy()

@@ -35,7 +35,9 @@ def encode_batches(
         for batch in rows:
             yield batch, encode(batch).numpy().astype(np.float32)
     else:
-        raise TypeError(f"Wanted rows of `tfdual.read` or a tf.data.Dataset of batches. Received {type(rows).__name__}.")
+        raise TypeError(
+            f"Wanted rows of `tfdual.read` or a tf.data.Dataset of batches. Received {type(rows).__name__}."
+        )
 
 
 def raw_ids(batch: dict[str, Tensor], item_id: str, rows: Rows | tf.data.Dataset, prep: Preprocessor) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Two towers trained with in-batch softmax."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -43,7 +44,7 @@ class TwoTowerModel(DualEncoder):
         temperature: float = 0.05,
         item_id: str | None = None,
         sampling_correction: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not temperature > 0:
@@ -91,9 +92,11 @@ class TwoTowerModel(DualEncoder):
         if self._compile_loss is not None:
             raise ValueError("TwoTowerModel trains with its in-batch softmax. Leave `loss` out of compile().")
         if y is not None:
-            raise ValueError("TwoTowerModel takes no labels: each row is a positive pair. Pass x alone, or (x, None, weight).")
-        if self.item_id not in x:
-            raise ValueError(f"The batch lacks the item ids, column '{self.item_id}'. It has {sorted(x)}.")
+            raise ValueError(
+                "TwoTowerModel takes no labels: each row is a positive pair. Pass x alone, or (x, None, weight)."
+            )
+        if x is None or y_pred is None or self.item_id not in x:
+            raise ValueError(f"The batch lacks the item ids, column '{self.item_id}'. It has {sorted(x or {})}.")
         loss = in_batch_softmax(
             y_pred["query"] / self.temperature, y_pred["item"], x[self.item_id], self._log_probability(x), sample_weight
         )
@@ -128,7 +131,7 @@ def _item_id(towers: TwoTowerBlock) -> str:
     columns = towers.schema.select_by_tag(Tags.ITEM_ID)
     if len(columns) != 1:
         raise ValueError(
-            f"The schema has {len(columns)} columns tagged ITEM_ID; TwoTowerModel needs one to know which rows hold the "
-            "same item. Tag one, or pass item_id=..."
+            f"The schema has {len(columns)} columns tagged ITEM_ID; TwoTowerModel needs one to know which rows hold "
+            "the same item. Tag one, or pass item_id=..."
         )
     return columns.first.name

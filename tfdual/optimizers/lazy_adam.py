@@ -1,5 +1,7 @@
 """Adam that touches only the rows of the batch."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -36,7 +38,7 @@ class LazyAdam(keras.optimizers.Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         name: str = "lazy_adam",
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1 = beta_1

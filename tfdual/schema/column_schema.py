@@ -1,7 +1,7 @@
 """One column: its name, type and meaning."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -20,7 +20,7 @@ class Kind(StrEnum):
     STRING = "string"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ColumnSchema:
     """A column of a schema.
 
@@ -44,31 +44,44 @@ class ColumnSchema:
     """
 
     name: str
-    tags: frozenset[str] = frozenset()
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    dtype: str = "int64"
-    is_list: bool = False
-    is_ragged: bool | None = None
-    dims: tuple[int | None, ...] | None = None
+    tags: frozenset[str]
+    properties: Mapping[str, Any]
+    dtype: str
+    is_list: bool
+    is_ragged: bool
+    dims: tuple[int | None, ...] | None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"A column needs a name, a string of at least one character. Received {self.name!r}.")
-        if self.dtype not in DTYPES:
-            raise ValueError(
-                f"Column '{self.name}' has the unknown dtype {self.dtype!r}. Use one of {', '.join(DTYPES)}."
-            )
-        if self.dims is not None and (len(self.dims) != 2 or not self.dims[1] or self.dims[1] < 1):
-            raise ValueError(f"Column '{self.name}': dims must be (None, width), width >= 1. Received {self.dims}.")
-        if not isinstance(domain := self.properties.get("domain", {}), Mapping):
-            raise ValueError(f"Column '{self.name}': the property 'domain' is a mapping. Received {domain!r}.")
-        is_list = self.is_list or self.dims is not None
-        ragged = is_list and self.dims is None if self.is_ragged is None else self.is_ragged
-        object.__setattr__(self, "tags", expand_tags(self.tags))
-        object.__setattr__(self, "properties", dict(self.properties))
-        object.__setattr__(self, "is_list", is_list)
-        object.__setattr__(self, "is_ragged", ragged)
-        object.__setattr__(self, "dims", None if self.dims is None else tuple(self.dims))
+    def __init__(
+        self,
+        name: str,
+        tags: Iterable[str] | str = (),
+        properties: Mapping[str, Any] | None = None,
+        dtype: str = "int64",
+        is_list: bool = False,
+        is_ragged: bool | None = None,
+        dims: Sequence[int | None] | None = None,
+    ) -> None:
+        properties = dict(properties or {})
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"A column needs a name, a string of at least one character. Received {name!r}.")
+        if dtype not in DTYPES:
+            raise ValueError(f"Column '{name}' has the unknown dtype {dtype!r}. Use one of {', '.join(DTYPES)}.")
+        if dims is not None and (len(dims) != 2 or not dims[1] or dims[1] < 1):
+            raise ValueError(f"Column '{name}': dims must be (None, width), width >= 1. Received {dims}.")
+        if not isinstance(domain := properties.get("domain", {}), Mapping):
+            raise ValueError(f"Column '{name}': the property 'domain' is a mapping. Received {domain!r}.")
+        is_list = is_list or dims is not None
+        values = {
+            "name": name,
+            "tags": expand_tags(tags),
+            "properties": properties,
+            "dtype": dtype,
+            "is_list": is_list,
+            "is_ragged": is_list and dims is None if is_ragged is None else is_ragged,
+            "dims": None if dims is None else tuple(dims),
+        }
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
 
     def __hash__(self) -> int:
         return hash((self.name, self.tags, self.dtype, self.is_list, self.is_ragged, self.dims))

@@ -60,7 +60,7 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
     try:
         if column.is_list and column.width is None and not isinstance(values, tf.Tensor | np.ndarray):
             values = _padded(values, PADDING[column.dtype])
-        given = tf.constant(values)
+        given = tf.convert_to_tensor(values, dtype_hint="float64" if column.dtype == "float64" else None)
         tensor = tf.ensure_shape(tf.cast(given, column.dtype), tensor_spec(column).shape)
         if column.dtype.startswith("int") and not _same_integers(given, tensor):
             raise TypeError("not integers of that size")

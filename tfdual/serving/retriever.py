@@ -119,7 +119,7 @@ class Retriever:
         except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"The model {path} is damaged and can't be loaded: {first}. Export it again.") from error
-        return cls(search, embed_query, description, loaded)
+        return cls(search, embed_query, description, saved_model=loaded)
 
 
 def _decoded(values: Tensor) -> np.ndarray:

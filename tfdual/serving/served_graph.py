@@ -25,6 +25,9 @@ class ServedGraph(tf.Module):
         variables: sequence. The variables that `encode` reads.
         index: Index. Built.
         columns: mapping of name -> array `(items,)`: `"id"` and the attributes to return.
+
+    Raises:
+        ValueError: a query column is called `k`, or an attribute `score`.
     """
 
     def __init__(
@@ -37,6 +40,11 @@ class ServedGraph(tf.Module):
         columns: Mapping[str, np.ndarray],
     ) -> None:
         super().__init__()
+        if "k" in schema or "score" in columns:
+            raise ValueError(
+                "The signature's own input is called 'k' and its own output 'score'. Rename the query column or "
+                f"attribute. Received the query columns {schema.column_names} and the outputs {sorted(columns)}."
+            )
         specs = {column.name: tensor_spec(column) for column in schema}
         self.columns = {name: tf.Variable(values, trainable=False) for name, values in columns.items()}
         self.resources = [*variables, *preprocessor.tables, *index.resources]

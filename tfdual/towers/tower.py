@@ -1,5 +1,7 @@
 """Features of one side to one embedding."""
 
+from typing import Any
+
 import keras
 
 from tfdual._build import build_once
@@ -42,7 +44,7 @@ class Tower(keras.Model):
         embedding_options: EmbeddingOptions | None = None,
         fusion: keras.layers.Layer | None = None,
         post: str | keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.schema = schema

@@ -1,5 +1,7 @@
 """Two towers that share what they should."""
 
+from typing import Any
+
 import keras
 
 from tfdual._build import build_once
@@ -45,7 +47,7 @@ class TwoTowerBlock(keras.layers.Layer):
         embedding_options: EmbeddingOptions | None = None,
         post: str | keras.layers.Layer | None = None,
         fusion: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if schema is None:
@@ -102,11 +104,12 @@ class TwoTowerBlock(keras.layers.Layer):
     def from_config(cls, config: dict) -> "TwoTowerBlock":
         config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
-        layers = {name: config.pop(name) for name in ("query_tower", "item_tower", "post", "fusion")}
+        names = ("query_tower", "item_tower", "post", "fusion")
+        layers: dict[str, Any] = {name: config.pop(name) for name in names}
         return cls(
             schema=Schema.from_dict(config.pop("schema")),
             embedding_options=EmbeddingOptions(**config.pop("embedding_options")),
-            **{name: None if layer is None else deserialize(layer) for name, layer in layers.items()},
+            **{name: layer and deserialize(layer) for name, layer in layers.items()},
             **config,
         )
 
