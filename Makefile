@@ -19,7 +19,7 @@ help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 demo: $(READY) ## train, evaluate, export and query on real data [DATASET=name] [DATA=folder] [OUT=folder]
-	@$(BIN)/tfdual demo $(if $(DATASET),--dataset "$(DATASET)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/tfdual demo $(if $(DATASET),--dataset "$(DATASET)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)",--overwrite)
 
 test: check ## everything that CI runs: check, then every test, doctest and notebook [JOBS=2]
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

@@ -25,7 +25,7 @@ def draw_training(history: Mapping[str, Sequence[float]], path: Path) -> None:
     recall_axis.plot(epochs, history["val_recall@10"], color="tab:orange", marker="s")
     recall_axis.set_ylabel("recall@10 of held-out queries, whole corpus")
     recall_axis.yaxis.label.set_color("tab:orange")
-    recall_axis.set_ylim(bottom=0)
+    recall_axis.set_ylim(0, 1.1 * max(history["val_recall@10"]))
     _save(figure, "Training", path)
 
 
