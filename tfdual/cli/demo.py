@@ -55,7 +55,7 @@ def _print_metrics(report: dict[str, Any]) -> None:
     rows = report["rows"]
     title = f"{report['dataset']}: {rows['queries']:,} held-out queries against {rows['items']:,} items"
     table = Table(title=title, title_justify="left")
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for name in SHOWN:
         table.add_column(name, justify="right", style="bold" if name == report["headline"] else None)
     for method, values in report["metrics"].items():
@@ -68,5 +68,5 @@ def _print_answers(question: str, answers: list[dict[str, Any]]) -> None:
     for name in answers[0]:
         table.add_column(name, justify="right" if name == "score" else "left")
     for answer in answers:
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in answer.values()))
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in answer.values()))
     Console().print(table)

@@ -1,8 +1,10 @@
 """The entry point, and how errors reach the terminal."""
 
+import re
 import sys
 from typing import Annotated
 
+import tensorflow as tf
 import typer
 from rich.console import Console
 
@@ -10,7 +12,7 @@ from tfdual.cli.demo import demo
 from tfdual.cli.inspect import inspect
 from tfdual.cli.query import query
 
-EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError)
+EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, tf.errors.OpError)
 
 app = typer.Typer(
     add_completion=False,
@@ -24,19 +26,28 @@ app.command()(inspect)
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")] = False,
+) -> None:
     """Options of every command."""
 
 
 def main() -> None:
     """Run the command line; a bad input is one line on stderr and exit code 2."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app()
+        app(arguments)
     except EXPECTED as error:
-        if "--debug" in sys.argv:
+        if len(arguments) < len(sys.argv) - 1:
             raise
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"tfdual: {' '.join(str(message).split())}", markup=False
-        )
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"tfdual: {_one_line(error)}", markup=False)
         sys.exit(2)
+
+
+def _one_line(error: Exception) -> str:
+    """The message alone; of an error inside a `tf.data` pipeline, the Python error that it carries."""
+    message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    if isinstance(error, tf.errors.OpError) and (inner := re.search(r"(?:ValueError|TypeError): (.*)", message)):
+        message = inner[1]
+    return " ".join(message.split())

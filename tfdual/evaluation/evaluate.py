@@ -47,7 +47,8 @@ def evaluate(
         have a relevant item in the corpus, and `"queries"`, their number.
 
     Raises:
-        ValueError: no cut-off, or one below 1; a column is missing; no query has a relevant item in the corpus.
+        ValueError: no cut-off, or one below 1; a column is missing; model-ready items of id 0, the unknown one; no
+            query has a relevant item in the corpus.
     """
     if not ks or min(ks) < 1:
         raise ValueError(f"evaluate() needs cut-offs of at least 1. Received ks={tuple(ks)}.")
@@ -89,6 +90,11 @@ class Corpus:
             embeddings.append(embedding)
             ids.append(_values(batch, model.item_id)[1])
         self.ids = np.concatenate(ids)
+        if isinstance(items, tf.data.Dataset) and self.ids.dtype != object and not self.ids.all():
+            raise ValueError(
+                f"{int((self.ids == 0).sum())} items have the id 0 in '{model.item_id}': they are unknown to the "
+                "vocabulary and can't be told apart. Pass raw rows of `tfdual.read`, and preprocessor=..."
+            )
         self._order = np.argsort(self.ids, kind="stable")
         self._sorted = self.ids[self._order]
         if (self._sorted[1:] == self._sorted[:-1]).any():

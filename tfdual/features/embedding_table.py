@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfdual._ragged import is_ragged
+from tfdual._backend import is_ragged, take_rows
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.features.embedding_options import COMBINERS
@@ -70,7 +70,7 @@ class EmbeddingTable(keras.layers.Layer):
 
     def _rows(self, ids: Tensor) -> Tensor:
         inside = ops.logical_and(ids >= 0, ids < self.cardinality)
-        return ops.take(self.embeddings, ops.where(inside, ids, ops.zeros_like(ids)), axis=0)
+        return take_rows(self.embeddings, ops.where(inside, ids, ops.zeros_like(ids)))
 
     def _divisor(self, lengths: Tensor) -> Tensor:
         if self.combiner == "sum":

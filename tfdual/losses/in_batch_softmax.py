@@ -4,8 +4,8 @@ from keras import ops
 
 from tfdual._typing import Tensor
 
-BLOCK_ROWS = 512
-BLOCKS_OF_UNKNOWN_BATCH = 8
+BLOCK_ROWS = 256
+BLOCKS_OF_UNKNOWN_BATCH = 16
 
 
 def in_batch_softmax(
@@ -40,20 +40,27 @@ def in_batch_softmax(
     rows = ops.shape(query)[0]
     weight = ops.ones((rows,), "float32") if sample_weight is None else ops.cast(sample_weight, "float32")
     weight = weight / ops.maximum(ops.sum(weight), 1e-12)
-    offset = None if log_probability is None else ops.stop_gradient(ops.cast(log_probability, "float32"))
+    offset = ops.zeros((rows,)) if log_probability is None else ops.stop_gradient(ops.cast(log_probability, "float32"))
+    places = None if item_ids is None else _first_places(item_ids)
     bounds = _bounds(query.shape[0], rows)
 
     @ops.custom_gradient
     def blocked(query: Tensor, item: Tensor) -> tuple:
-        losses, query_gradients, item_gradient = [], [], -(query * weight[:, None])
+        positive = ops.sum(query * item, axis=-1) - offset
+        weighted = query * weight[:, None]
+        columns = ops.concatenate([item, -offset[:, None]], axis=1)  # (batch, dim + 1)
+        queries = ops.concatenate([query, ops.ones_like(offset)[:, None]], axis=1)
+        losses, query_gradients, item_gradient = [], [], -weighted
         for start, stop in bounds:
-            loss, shares = _block(query, item, item_ids, offset, start, stop)
-            part = weight[start:stop]
-            shares = shares * part[:, None]  # (block, batch)
-            losses.append(ops.sum(loss * part))
-            query_gradients.append(ops.matmul(shares, item) - item[start:stop] * part[:, None])
-            item_gradient = item_gradient + ops.matmul(ops.transpose(shares), query[start:stop])
-        query_gradient = ops.concatenate(query_gradients, axis=0)
+            scores = ops.matmul(queries[start:stop], ops.transpose(columns))  # (block, batch)
+            if places is not None:
+                scores = _without_accidental_hits(scores, positive, places, start, stop)
+            shares = ops.softmax(scores, axis=-1)
+            total = ops.max(scores, axis=1) - ops.log(ops.max(shares, axis=1))  # logarithm of the denominator
+            losses.append(ops.sum((total - positive[start:stop]) * weight[start:stop]))
+            query_gradients.append(ops.matmul(shares, item))
+            item_gradient = item_gradient + ops.matmul(ops.transpose(shares), weighted[start:stop])
+        query_gradient = (ops.concatenate(query_gradients, axis=0) - item) * weight[:, None]
 
         def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
             upstream = arguments[0] if upstream is None else upstream
@@ -72,21 +79,13 @@ def _bounds(static_rows: int | None, rows: Tensor) -> list[tuple]:
     return [(start, min(start + BLOCK_ROWS, static_rows)) for start in range(0, static_rows, BLOCK_ROWS)]
 
 
-def _block(
-    query: Tensor, item: Tensor, item_ids: Tensor | None, offset: Tensor | None, start: Tensor, stop: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Loss of each row of a block, and the softmax of its scores: `(block,)`, `(block, batch)`."""
-    scores = ops.matmul(query[start:stop], ops.transpose(item))  # (block, batch)
-    positive = ops.sum(query[start:stop] * item[start:stop], axis=-1)
-    if offset is not None:
-        scores = scores - offset[None, :]
-        positive = positive - offset[start:stop]
-    if item_ids is not None:
-        columns, own = ops.arange(ops.shape(item)[0]), ops.arange(start, stop)
-        same = ops.equal(item_ids[None, :], item_ids[start:stop, None])
-        hit = ops.logical_and(same, ops.not_equal(columns[None, :], own[:, None]))
-        scores = ops.where(hit, -float("inf"), scores)
-    largest = ops.max(scores, axis=1, keepdims=True)
-    exponents = ops.exp(scores - largest)
-    total = ops.sum(exponents, axis=1, keepdims=True)
-    return ops.log(total[:, 0]) + largest[:, 0] - positive, exponents / total
+def _first_places(ids: Tensor) -> Tensor:
+    """A number below the batch for each distinct id, exact in float32, which compares faster than int64: `(batch,)`."""
+    return ops.cast(ops.searchsorted(ops.sort(ids), ids), "float32")
+
+
+def _without_accidental_hits(scores: Tensor, positive: Tensor, places: Tensor, start: Tensor, stop: Tensor) -> Tensor:
+    """Scores of a block, without the columns that hold the row's item at another place."""
+    scores = ops.where(ops.equal(places[start:stop, None], places), -float("inf"), scores)
+    own = ops.stack([ops.arange(stop - start), ops.arange(start, stop)], axis=1)
+    return ops.scatter_update(scores, own, positive[start:stop])

@@ -74,12 +74,16 @@ class DualEncoder(keras.Model):
             `Retriever`.
 
         Raises:
-            ValueError: no preprocessor; an attribute is no single-valued column; an id stands twice.
+            ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; an id stands twice.
         """
         if preprocessor is None:
             raise ValueError(
                 "A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with."
             )
+        if "id" in attributes and self.item_id != "id":
+            raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
+        if not self.built:
+            self.build(None)
         raw = preprocessor.input_schema
         embeddings, ids = [], []
         columns: dict[str, list[np.ndarray]] = {name: [] for name in attributes}

@@ -1,0 +1,207 @@
+"""Training speed of `TwoTowerModel.fit` beside plain Keras 3, TensorFlow Recommenders and a hand-written loop.
+
+Each variant has a process of its own. After a warm-up that is not counted, they take turns, one round each.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import synthetic
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+BASELINE = "Keras, Adam"
+SCRIPTS = {
+    "tfdual, Parquet": "tfdual_train_step.py",
+    "tfdual, in memory": "tfdual_train_step.py",
+    BASELINE: "keras_train_step.py",
+    "Keras, Adagrad": "keras_train_step.py",
+    "TFRS, Adam": "tfrs_train_step.py",
+    "TFRS, Adagrad": "tfrs_train_step.py",
+    "by hand": "tensorflow_train_step.py",
+    "by hand, distinct items": "tensorflow_train_step.py",
+}
+TFRS_PACKAGES = ("tensorflow==2.20.*", "tf-keras==2.20.*", "tensorflow-recommenders", "pyarrow")
+
+
+class Variant:
+    """A worker process, and what it reported."""
+
+    def __init__(self, name: str, python: str, settings: dict, log: Path) -> None:
+        self.name, self.log = name, log
+        self.rounds: list[dict] = []
+        command = [python, str(HERE / SCRIPTS[name]), json.dumps(settings | {"variant": name})]
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            )
+        self.versions = self.read()["versions"]
+        self.warm_up = self.read()
+
+    def read(self) -> dict:
+        """The next report.
+
+        Raises:
+            RuntimeError: the process ended without one.
+        """
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"'{self.name}' ended without a report. Its last words:\n{self.log.read_text()[-2000:]}")
+        return json.loads(line)
+
+    def round(self) -> None:
+        """Let it train one round."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.rounds.append(self.read())
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def tfrs_python(folder: Path, console: Console) -> str | None:
+    """The interpreter of an environment with TensorFlow Recommenders, made in `folder` where it is not there."""
+    environment = folder / "tfrs"
+    python = environment / "bin" / "python"
+    if python.exists() and _has_tfrs(python):
+        return str(python)
+    with console.status(f"Installing TensorFlow Recommenders in {environment} ..."):
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True, capture_output=True)
+            install = [python, "-m", "pip", "install", "-qq", *TFRS_PACKAGES]
+            subprocess.run(install, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1]
+            console.print(f"TensorFlow Recommenders is left out; it can't be installed: {reason}")
+            return None
+    return str(python)
+
+
+def _has_tfrs(python: Path) -> bool:
+    command = [
+        python,
+        "-c",
+        "import importlib.metadata as m; m.version('tensorflow-recommenders'), m.version('tf-keras')",
+    ]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def measure(names: dict[str, str], settings: dict, folder: Path, console: Console) -> list[Variant]:
+    """Start every variant, then let them take turns."""
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    variants: list[Variant] = []
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("", total=len(names) * (settings["rounds"] + 1))
+            for number, (name, python) in enumerate(names.items()):
+                progress.update(task, description=f"warm-up: {name}")
+                variants.append(Variant(name, python, settings, folder / f"{number}.log"))
+                progress.advance(task)
+            for place in range(settings["rounds"]):
+                for variant in variants:
+                    progress.update(task, description=f"round {place + 1}: {variant.name}")
+                    variant.round()
+                    progress.advance(task)
+    finally:
+        for variant in variants:
+            variant.stop()
+    return variants
+
+
+def summary(variants: list[Variant], examples: int) -> dict[str, dict]:
+    """Examples a second of each variant; ratios are taken round by round."""
+    speeds = {variant.name: [examples / report["seconds"] for report in variant.rounds] for variant in variants}
+    results = {}
+    for variant in variants:
+        speed = speeds[variant.name]
+        ratios = [own / base for own, base in zip(speed, speeds[BASELINE], strict=True)]
+        results[variant.name] = {
+            "examples_per_second": {"median": round(median(speed)), "min": round(min(speed)), "max": round(max(speed))},
+            "ratio": {key: round(f(ratios), 3) for key, f in (("median", median), ("min", min), ("max", max))},
+            "loss": [round(report["loss"], 4) for report in (variant.warm_up, *variant.rounds)],
+            "peak_mb": variant.rounds[-1]["peak_mb"],
+            "versions": variant.versions,
+        }
+    return results
+
+
+def table(results: dict[str, dict]) -> Table:
+    """The results for people."""
+    shown = Table(title=f"Examples a second, and times {BASELINE}", title_justify="left", box=box.SIMPLE)
+    shown.add_column("variant", no_wrap=True)
+    for heading in ("median", "min", "max", "times", "MB", "loss"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for name, result in results.items():
+        speeds = [f"{result['examples_per_second'][key]:,}" for key in ("median", "min", "max")]
+        ratio, loss = f"{result['ratio']['median']:.2f}", f"{result['loss'][-1]:.2f}"
+        shown.add_row(name, *speeds, ratio, f"{result['peak_mb']:,}", loss)
+    return shown
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=4_096)
+    parser.add_argument("--steps", type=int, default=60, help="steps of the warm-up and of each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=list(SCRIPTS), default=list(SCRIPTS), metavar="VARIANT")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "train_step.json")
+    chosen = parser.parse_args()
+    if chosen.rows < chosen.batch or min(chosen.batch, chosen.steps, chosen.rounds) < 1:
+        parser.error("rows must be at least one batch; batch, steps and rounds at least 1")
+    return chosen
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    chosen, console = arguments(), Console()
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        names = {name: sys.executable for name in SCRIPTS if name in chosen.only or name == BASELINE}
+        if any(name.startswith("TFRS") for name in names):
+            python = tfrs_python(Path(os.environ.get("TFDUAL_BENCH_ENVS", folder)), console)
+            names = {name: python if name.startswith("TFRS") else own for name, own in names.items()}
+            names = {name: own for name, own in names.items() if own}
+        path = folder / "rows.parquet"
+        synthetic.write(path, chosen.rows)
+        settings = {"path": str(path), "batch": chosen.batch, "steps": chosen.steps, "rounds": chosen.rounds}
+        variants = measure(names, settings, folder, console)
+    results = summary(variants, chosen.steps * chosen.batch)
+    console.print(table(results))
+    report = {
+        "benchmark": "train_step",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "load_before": round(load_before, 2),
+        "python": platform.python_version(),
+        "settings": {key: value for key, value in settings.items() if key != "path"} | {"rows": chosen.rows},
+        "baseline": BASELINE,
+        "results": results,
+    }
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Written: {chosen.out}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""TwoTowerModel: what it computes, what it learns, what it refuses, and that it outlives its process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
+from tfdual import (
+    ColumnSchema,
+    EmbeddingOptions,
+    LazyAdam,
+    MLPBlock,
+    Schema,
+    Tags,
+    TwoTowerBlock,
+    TwoTowerModel,
+    evaluate,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAIRS = 24
+
+
+def sample_model(**kwargs) -> TwoTowerModel:
+    towers = TwoTowerBlock(SCHEMA, MLPBlock([8, 4], activation="tanh"), embedding_options=OPTIONS, post="l2-norm")
+    return TwoTowerModel(towers, **kwargs)
+
+
+def id_model(**kwargs) -> TwoTowerModel:
+    """User and item ids alone; user `n` likes item `n`."""
+    columns = [
+        ColumnSchema("user_id", [Tags.USER_ID], domain("user_id", PAIRS + 1)),
+        ColumnSchema("item_id", [Tags.ITEM_ID], domain("item_id", PAIRS + 1)),
+    ]
+    options = EmbeddingOptions(embedding_dim_default=8)
+    towers = TwoTowerBlock(Schema(columns), keras.layers.Dense(8), embedding_options=options, post="l2-norm")
+    return TwoTowerModel(towers, **({"sampling_correction": False} | kwargs))
+
+
+def pairs() -> dict[str, np.ndarray]:
+    return {"user_id": np.arange(1, PAIRS + 1), "item_id": np.arange(1, PAIRS + 1)}
+
+
+def loss_of(model: TwoTowerModel, inputs: dict, weight: np.ndarray | None = None) -> float:
+    return float(model.compute_loss(x=inputs, y_pred=model(inputs), sample_weight=weight))
+
+
+def loop(model: TwoTowerModel, inputs: dict, temperature: float, weight: np.ndarray | None = None) -> float:
+    """The loss as its definition says, by a loop over embeddings that come from the towers."""
+    query, item = (
+        vectors.numpy().astype("float64") for vectors in (model.encode_query(inputs), model.encode_item(inputs))
+    )
+    ids, correction = inputs["item_id"].numpy(), inputs["item_id_log_probability"].numpy()
+    losses = []
+    for row in range(len(query)):
+        scores = {
+            column: query[row] @ item[column] / temperature - correction[column]
+            for column in range(len(item))
+            if column == row or ids[column] != ids[row]
+        }
+        losses.append(np.logaddexp.reduce(list(scores.values())) - scores[row])
+    return float(np.average(losses, weights=weight))
+
+
+def with_repeats() -> dict[str, tf.Tensor]:
+    return batch() | {"item_id": tf.constant([1, 2, 1, 5, 2, 1], tf.int64)}
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_loss_is_that_of_its_definition(temperature: float) -> None:
+    model, inputs, weight = sample_model(temperature=temperature), with_repeats(), np.linspace(0.5, 2, 6)
+    assert loss_of(model, inputs) == pytest.approx(loop(model, inputs, temperature), rel=1e-4)
+    assert loss_of(model, inputs, weight) == pytest.approx(loop(model, inputs, temperature, weight), rel=1e-4)
+
+
+def test_default_temperature_is_the_documented_one() -> None:
+    model, inputs = sample_model(), with_repeats()
+    assert loss_of(model, inputs) == pytest.approx(loop(model, inputs, 0.05), rel=1e-4)
+
+
+def test_training_reports_the_loss_of_its_definition() -> None:
+    model, inputs, weight = sample_model(temperature=0.2), with_repeats(), np.linspace(0.5, 2, 6).astype("float32")
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    model.build()
+    assert model.train_on_batch(inputs) == pytest.approx(loop(model, inputs, 0.2), rel=1e-4)
+    data = tf.data.Dataset.from_tensors((inputs, None, weight))
+    reported = model.evaluate(data, verbose=0)
+    assert reported == pytest.approx(loop(model, inputs, 0.2, weight), rel=1e-4)
+
+
+def test_losses_that_layers_add_are_part_of_it() -> None:
+    def loss(penalty: float) -> float:
+        keras.utils.set_random_seed(0)
+        body = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(penalty))
+        model = TwoTowerModel(TwoTowerBlock(SCHEMA, body, embedding_options=OPTIONS))
+        found = loss_of(model, batch())
+        kernels = [side.body.kernel.numpy() for side in (model.towers.query, model.towers.item)]
+        return found - penalty * sum(float((kernel**2).sum()) for kernel in kernels)
+
+    assert loss(0.5) == pytest.approx(loss(0.0), rel=1e-4)
+
+
+def test_output_is_both_embeddings_and_score_their_inner_products() -> None:
+    model, inputs = sample_model(), batch()
+    outputs = model(inputs)
+    assert {name: tuple(vectors.shape) for name, vectors in outputs.items()} == {"query": (6, 4), "item": (6, 4)}
+    np.testing.assert_array_equal(outputs["query"], model.encode_query(inputs))
+    np.testing.assert_array_equal(outputs["item"], model.encode_item(inputs))
+    for vectors in outputs.values():
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    scores = model.score(outputs["query"][:2], outputs["item"]).numpy()
+    wanted = [[np.dot(query, item) for item in outputs["item"].numpy()] for query in outputs["query"].numpy()[:2]]
+    np.testing.assert_allclose(scores, wanted, rtol=1e-5)
+
+
+def test_each_side_is_encoded_without_the_columns_of_the_other() -> None:
+    model, inputs = sample_model(), batch()
+    assert list(model.query_columns) == ["user_id", "age", "likes"]
+    model.encode_query({name: inputs[name] for name in model.query_columns})
+    model.encode_item({name: inputs[name] for name in ("item_id", "genres", "picture")})
+    inside = {id(variable) for variable in model.query_variables}
+    assert inside == {id(variable.value) for variable in model.towers.query.variables}
+
+
+def test_item_id_is_the_tagged_column_unless_named() -> None:
+    assert sample_model().item_id == "item_id"
+    assert sample_model(item_id="user_id").item_id == "user_id"
+
+
+def test_without_correction_the_log_probability_is_not_read() -> None:
+    model, inputs = sample_model(sampling_correction=False), batch()
+    del inputs["item_id_log_probability"]
+    even = loop(model, inputs | {"item_id_log_probability": tf.zeros(6)}, 0.05)
+    assert loss_of(model, inputs) == pytest.approx(even, rel=1e-4)
+
+
+def test_training_lowers_the_loss_and_finds_the_items() -> None:
+    model = id_model()
+    queries = tf.data.Dataset.from_tensor_slices(pairs()).batch(PAIRS)
+    items = tf.data.Dataset.from_tensor_slices({"item_id": pairs()["item_id"]}).batch(PAIRS)
+    model.build()
+    before = evaluate(model, queries, items, ks=(1,))["recall@1"]
+    model.compile(LazyAdam(0.05))
+    losses = model.fit(queries.repeat(30), shuffle=False, verbose=0, epochs=2).history["loss"]
+    after = evaluate(model, queries, items, ks=(1,))["recall@1"]
+    assert losses[-1] < 0.1 * np.log(PAIRS)
+    assert before < 0.4
+    assert after == 1.0
+
+
+def test_same_seed_gives_the_same_weights_after_training() -> None:
+    def trained(seed: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(seed)
+        model = id_model()
+        model.compile(LazyAdam(0.05), run_eagerly=True)
+        model.fit(pairs(), batch_size=8, epochs=2, verbose=0)
+        return model.get_weights()
+
+    one, same, other = trained(1), trained(1), trained(2)
+    assert all(np.array_equal(left, right) for left, right in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_rows_of_weight_zero_are_not_learned_from() -> None:
+    model = id_model()
+    model.build()
+    model.compile(LazyAdam(0.1), run_eagerly=True)
+    before = model.towers.query.features.tables["user_id"].embeddings.numpy()
+    weight = (pairs()["user_id"] % 2).astype("float32")
+    model.fit(tf.data.Dataset.from_tensors((pairs(), None, weight)), shuffle=False, verbose=0)
+    moved = np.abs(model.towers.query.features.tables["user_id"].embeddings.numpy() - before).max(axis=1) > 1e-6
+    assert np.flatnonzero(moved).tolist() == [user for user in range(1, PAIRS + 1) if user % 2]
+
+
+def test_validation_data_and_predict_work_as_in_keras() -> None:
+    model = id_model()
+    model.compile(LazyAdam(0.01), run_eagerly=True)
+    history = model.fit(pairs(), batch_size=12, verbose=0, validation_data=(pairs(), None)).history
+    assert set(history) == {"loss", "val_loss"}
+    assert model.predict(pairs(), batch_size=7, verbose=0)["item"].shape == (PAIRS, 8)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan")])
+def test_temperature_that_is_not_positive_is_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        sample_model(temperature=temperature)
+
+
+def test_schema_without_one_item_id_is_refused_unless_it_is_named() -> None:
+    columns = [ColumnSchema("age", [Tags.USER], dtype="float32"), ColumnSchema("price", [Tags.ITEM], dtype="float32")]
+    for others in ([], [ColumnSchema(name, [Tags.ITEM_ID], domain(name, 5)) for name in "ab"]):
+        towers = TwoTowerBlock(Schema([*columns, *others]), MLPBlock([4]))
+        with pytest.raises(ValueError, match=f"has {len(others)} columns tagged ITEM_ID"):
+            TwoTowerModel(towers)
+        assert TwoTowerModel(towers, item_id="key").item_id == "key"
+
+
+def test_batch_without_the_item_id_is_refused() -> None:
+    inputs, model = batch(), sample_model(item_id="sku")
+    with pytest.raises(ValueError, match=r"lacks the item ids, column 'sku'. It has \['age'"):
+        loss_of(model, inputs)
+
+
+def test_batch_without_the_log_probability_is_refused() -> None:
+    model, inputs = id_model(sampling_correction=True), {name: tf.constant(ids) for name, ids in pairs().items()}
+    message = r"needs the column 'item_id_log_probability'.*has \['item_id', 'user_id'\].*sampling_correction=False"
+    with pytest.raises(ValueError, match=message):
+        loss_of(model, inputs)
+
+
+def test_labels_are_refused() -> None:
+    model = id_model()
+    model.compile(LazyAdam(), run_eagerly=True)
+    with pytest.raises(ValueError, match="takes no labels"):
+        model.fit(pairs(), np.ones(PAIRS), verbose=0)
+
+
+def test_loss_of_keras_is_refused() -> None:
+    model = id_model()
+    model.compile(LazyAdam(), loss="mse", run_eagerly=True)
+    with pytest.raises(ValueError, match=r"in-batch softmax. Leave `loss` out of compile"):
+        model.fit(pairs(), verbose=0)
+
+
+@pytest.mark.slow
+def test_compiled_model_gives_equal_outputs_in_a_fresh_process(tmp_path: Path) -> None:
+    model, inputs = sample_model(temperature=0.2), batch()
+    model.compile(LazyAdam(0.05, clipnorm=1.0), run_eagerly=True)
+    model.train_on_batch(inputs)
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "wanted.npz", loss=loss_of(model, inputs), **model(inputs))
+    script = f"""
+import keras, numpy as np, tfdual
+model = keras.saving.load_model({str(tmp_path / "model.keras")!r})
+from tests.sample_columns import batch
+inputs = batch()
+loss = model.compute_loss(x=inputs, y_pred=model(inputs))
+assert type(model.optimizer) is tfdual.LazyAdam and model.optimizer.clipnorm == 1.0
+assert int(model.optimizer.iterations) == 1 and model.temperature == 0.2
+np.savez({str(tmp_path / "found.npz")!r}, loss=loss, **model(inputs))
+"""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wanted, found = np.load(tmp_path / "wanted.npz"), np.load(tmp_path / "found.npz")
+    assert set(found) == {"loss", "query", "item"}
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,46 @@
+"""Tags: compound ones, and pairs that contradict each other."""
+
+import pytest
+
+from tfdual.schema import Tags
+from tfdual.schema.tags import expand_tags
+
+
+@pytest.mark.parametrize(
+    "tag, expected",
+    [
+        ("user_id", {"user_id", "user", "id"}),
+        ("item_id", {"item_id", "item", "id"}),
+        ("session_id", {"session_id", "session", "id"}),
+        ("user", {"user"}),
+        ("my_own", {"my_own"}),
+    ],
+)
+def test_compound_tags_stand_for_their_side_and_id(tag: str, expected: set[str]) -> None:
+    assert expand_tags([tag]) == expected
+    assert expand_tags(tag) == expected
+
+
+def test_a_string_of_a_standard_tag_becomes_that_tag() -> None:
+    (tag,) = expand_tags(["text"])
+    assert tag is Tags.TEXT
+
+
+@pytest.mark.parametrize(
+    "left, right",
+    [
+        ("categorical", "continuous"),
+        ("id", "continuous"),
+        ("text", "continuous"),
+        ("embedding", "categorical"),
+        ("user_id", "item_id"),
+        ("item_id", "continuous"),
+    ],
+)
+def test_tags_that_contradict_each_other_are_refused(left: str, right: str) -> None:
+    with pytest.raises(ValueError, match=r"exclude each other. Received .* Remove one"):
+        expand_tags([left, right])
+
+
+def test_tags_of_both_sides_without_ids_go_together() -> None:
+    assert expand_tags(["user", "item", "categorical", "id"]) == {"user", "item", "categorical", "id"}

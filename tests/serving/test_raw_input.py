@@ -1,0 +1,110 @@
+"""Raw query columns at the door: what is taken, and what is refused by name."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdual import ColumnSchema, Schema
+from tfdual.serving.raw_input import tensor_spec, to_dense, to_ragged
+
+
+def schema(**arguments: Any) -> Schema:
+    return Schema([ColumnSchema("x", **arguments)])
+
+
+def dense(values: Any, **arguments: Any) -> tf.Tensor:
+    return to_dense({"x": values}, schema(**arguments))["x"]
+
+
+@pytest.mark.parametrize(
+    "values, arguments, expected",
+    [
+        (["a", "é"], {"dtype": "string"}, [b"a", "é".encode()]),
+        ([b"a"], {"dtype": "string"}, [b"a"]),
+        (np.array(["a", "bc"]), {"dtype": "string"}, [b"a", b"bc"]),
+        ([2**53 + 1, -5], {"dtype": "int64"}, [2**53 + 1, -5]),
+        ([7], {"dtype": "int32"}, [7]),
+        (np.array([7], np.int32), {"dtype": "int64"}, [7]),
+        ([3, 4], {"dtype": "float32"}, [3.0, 4.0]),
+        ([0.1], {"dtype": "float64"}, [0.1]),
+        ([True, False], {"dtype": "bool"}, [True, False]),
+        ([[0.5, 2.0]], {"dtype": "float32", "dims": (None, 2)}, [[0.5, 2.0]]),
+        (np.ones((2, 2)), {"dtype": "float32", "dims": (None, 2)}, [[1.0, 1.0], [1.0, 1.0]]),
+        ([[1, 2], [], [3]], {"is_list": True}, [[1, 2], [-1, -1], [3, -1]]),
+        ([[2**53 + 1]], {"is_list": True}, [[2**53 + 1]]),
+        ([[], []], {"is_list": True}, [[-1], [-1]]),
+        ([["a"], ["b", "c"]], {"dtype": "string", "is_list": True}, [[b"a", b""], [b"b", b"c"]]),
+        ([np.array([4, 5]), (6,)], {"is_list": True}, [[4, 5], [6, -1]]),
+    ],
+)
+def test_python_values_and_arrays_become_tensors_of_the_column(values: Any, arguments: dict, expected: list) -> None:
+    tensor = dense(values, **arguments)
+    assert tensor.numpy().tolist() == expected
+    assert tensor.dtype.name == arguments.get("dtype", "int64")
+
+
+@pytest.mark.parametrize("dtype, lists", [("int64", [[1, 2], [], [3]]), ("string", [[b"a"], [b"b", b"c"], []])])
+def test_padding_comes_off_again(dtype: str, lists: list) -> None:
+    one = schema(dtype=dtype, is_list=True)
+    assert to_ragged(to_dense({"x": lists}, one), one)["x"].to_list() == lists
+    ragged = tf.ragged.constant(lists, dtype=dtype)
+    assert to_ragged(to_dense({"x": ragged}, one), one)["x"].to_list() == lists
+
+
+@pytest.mark.parametrize(
+    "values, arguments, wanted",
+    [
+        ("u17", {"dtype": "string"}, "a list of string"),
+        ([1], {"dtype": "string"}, "a list of string"),
+        ([None], {"dtype": "string"}, "a list of string"),
+        ([["u17"]], {"dtype": "string"}, "a list of string"),
+        (["1"], {"dtype": "int64"}, "a list of int64"),
+        ([1.5], {"dtype": "int64"}, "a list of int64"),
+        (np.array([1.5]), {"dtype": "int64"}, "a list of int64"),
+        ([True], {"dtype": "int64"}, "a list of int64"),
+        ([1, "a"], {"dtype": "int64"}, "a list of int64"),
+        ([2**31], {"dtype": "int32"}, "a list of int32"),
+        ([2**70], {"dtype": "int64"}, "a list of int64"),
+        (7, {"dtype": "int64"}, "a list of int64"),
+        (["x"], {"dtype": "float32"}, "a list of float32"),
+        ([[1.0, 2.0]], {"dtype": "float32", "dims": (None, 3)}, "a list of lists of 3 numbers each of float32"),
+        ([1.0, 2.0, 3.0], {"dtype": "float32", "dims": (None, 3)}, "a list of lists of 3 numbers each of float32"),
+        ([1, 2], {"is_list": True}, "a list of lists of int64"),
+        ([["a"]], {"is_list": True}, "a list of lists of int64"),
+        ([[1.5]], {"is_list": True}, "a list of lists of int64"),
+        (["ab", "c"], {"dtype": "string", "is_list": True}, "a list of lists of string"),
+        (None, {"is_list": True}, "a list of lists of int64"),
+    ],
+)
+def test_a_wrong_type_or_shape_is_named(values: Any, arguments: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(ValueError, match=rf"Query column 'x' takes {wanted}, one entry a query. Received "):
+        dense(values, **arguments)
+
+
+def test_columns_unknown_and_missing_are_named() -> None:
+    two = Schema(["a", "b"])
+    with pytest.raises(ValueError, match=r"doesn't know the query columns \['c'\]. It takes \['a', 'b'\]"):
+        to_dense({"a": [1], "b": [1], "c": [1]}, two)
+    with pytest.raises(ValueError, match=r"query lacks the columns \['b'\]. It needs \['a', 'b'\]"):
+        to_dense({"a": [1]}, two)
+
+
+def test_columns_of_different_numbers_of_queries_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"same number of queries. Received \{'a': 1, 'b': 2\}"):
+        to_dense({"a": [1], "b": [1, 2]}, Schema(["a", "b"]))
+
+
+def test_the_signature_takes_dense_tensors() -> None:
+    shapes = {
+        "one": tensor_spec(ColumnSchema("one")).shape.as_list(),
+        "list": tensor_spec(ColumnSchema("list", is_list=True)).shape.as_list(),
+        "vector": tensor_spec(ColumnSchema("vector", dtype="float32", dims=(None, 4))).shape.as_list(),
+    }
+    assert shapes == {"one": [None], "list": [None, None], "vector": [None, 4]}
+
+
+def test_a_list_of_bools_has_no_value_left_for_padding() -> None:
+    with pytest.raises(ValueError, match="'x' is a list of bool, which can't be padded. Use int64"):
+        tensor_spec(ColumnSchema("x", dtype="bool", is_list=True))

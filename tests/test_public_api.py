@@ -1,0 +1,85 @@
+"""The public names. A change here is a change for users: it belongs in CHANGELOG.md."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import tfdual
+
+APPLICATIONS = {"cli", "demo"}
+NAMES = {
+    "tfdual": [
+        "BruteForce",
+        "ColumnSchema",
+        "ConcatFusion",
+        "CorpusEvaluation",
+        "EmbeddingOptions",
+        "FeatureEncoder",
+        "L2Norm",
+        "LazyAdam",
+        "MLPBlock",
+        "ParallelBlock",
+        "PoolingFusion",
+        "Preprocessor",
+        "Retriever",
+        "Rows",
+        "ScaNN",
+        "Schema",
+        "SequentialBlock",
+        "Tags",
+        "Tower",
+        "TwoTowerBlock",
+        "TwoTowerModel",
+        "evaluate",
+        "losses",
+        "metrics",
+        "read",
+    ],
+    "tfdual.blocks": ["L2Norm", "MLPBlock", "ParallelBlock", "SequentialBlock"],
+    "tfdual.data": ["Rows", "read"],
+    "tfdual.evaluation": ["CorpusEvaluation", "evaluate"],
+    "tfdual.features": ["EmbeddingOptions", "EmbeddingTable", "FeatureEncoder"],
+    "tfdual.fusion": ["ConcatFusion", "PoolingFusion", "WeightedSumFusion"],
+    "tfdual.index": ["BruteForce", "Index", "ScaNN"],
+    "tfdual.losses": ["in_batch_softmax"],
+    "tfdual.metrics": ["hit_rate", "ndcg", "ranking_metrics", "recall", "reciprocal_rank"],
+    "tfdual.models": ["DualEncoder", "TwoTowerModel"],
+    "tfdual.optimizers": ["LazyAdam"],
+    "tfdual.preprocessing": [
+        "HashedText",
+        "LearnedText",
+        "NGrams",
+        "Passthrough",
+        "Preprocessor",
+        "Standardize",
+        "Transform",
+        "Vocabulary",
+    ],
+    "tfdual.schema": ["ColumnSchema", "Kind", "Schema", "Tags"],
+    "tfdual.serving": ["Retriever", "ServedGraph"],
+    "tfdual.towers": ["Tower", "TwoTowerBlock"],
+}
+
+
+def test_every_package_is_pinned() -> None:
+    packages = {module.name for module in pkgutil.iter_modules(tfdual.__path__) if module.ispkg}
+    assert {f"tfdual.{name}" for name in packages - APPLICATIONS} | {"tfdual"} == set(NAMES)
+
+
+@pytest.mark.parametrize("package", NAMES)
+def test_exported_names_are_the_pinned_ones_in_order(package: str) -> None:
+    assert importlib.import_module(package).__all__ == NAMES[package]
+
+
+@pytest.mark.parametrize("package", NAMES)
+def test_exported_names_exist_and_say_what_they_are(package: str) -> None:
+    module = importlib.import_module(package)
+    assert [name for name in NAMES[package] if not getattr(module, name).__doc__] == []
+
+
+@pytest.mark.parametrize("package", [name for name in NAMES if name != "tfdual"])
+def test_top_level_name_is_the_one_of_its_package(package: str) -> None:
+    module = importlib.import_module(package)
+    shared = set(NAMES["tfdual"]) & set(NAMES[package])
+    assert [name for name in shared if getattr(tfdual, name) is not getattr(module, name)] == []

@@ -1,0 +1,144 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
+from tfdual import ColumnSchema, EmbeddingOptions, L2Norm, MLPBlock, PoolingFusion, Schema, SequentialBlock, Tags
+from tfdual import TwoTowerBlock as Block
+
+USER_COLUMNS, ITEM_COLUMNS = ["user_id", "age", "likes"], ["item_id", "genres", "picture"]
+
+
+def block(**kwargs) -> Block:
+    return Block(SCHEMA, **({"query_tower": MLPBlock([8, 4]), "embedding_options": OPTIONS} | kwargs))
+
+
+def test_each_tower_reads_the_columns_of_its_tag() -> None:
+    towers = block()
+    assert towers.query.schema.column_names == USER_COLUMNS
+    assert towers.item.schema.column_names == ITEM_COLUMNS
+    inputs = batch()
+    outputs = towers(inputs)
+    np.testing.assert_array_equal(outputs["query"], towers.query({name: inputs[name] for name in USER_COLUMNS}))
+    np.testing.assert_array_equal(outputs["item"], towers.item({name: inputs[name] for name in ITEM_COLUMNS}))
+
+
+def test_tags_can_be_others() -> None:
+    towers = block(query_tower_tag=Tags.ITEM, item_tower_tag=Tags.USER)
+    assert towers.query.schema.column_names == ITEM_COLUMNS
+    assert towers.item.schema.column_names == USER_COLUMNS
+    own = Schema([ColumnSchema("a", ["left"], dtype="float32"), ColumnSchema("b", ["right"], dtype="float32")])
+    towers = Block(own, MLPBlock([2]), query_tower_tag="left", item_tower_tag="right")
+    assert (towers.query.schema.column_names, towers.item.schema.column_names) == (["a"], ["b"])
+
+
+def test_item_tower_is_a_copy_of_the_structure_with_weights_of_its_own() -> None:
+    body = SequentialBlock([MLPBlock([8, 4], activation="tanh"), keras.layers.Dense(3)])
+    towers = block(query_tower=body)
+    towers(batch())
+    assert towers.query.body is body
+    assert towers.item.body is not body
+    assert towers.item.body.layers[0].dimensions == [8, 4]
+    assert towers.item.body.layers[0].activation == "tanh"
+    assert towers.item.schema.column_names == ITEM_COLUMNS
+    mine, other = ({id(weight) for weight in side.body.weights} for side in (towers.query, towers.item))
+    assert len(mine) == len(other) == 6
+    assert not mine & other
+    kernels = [side.body.layers[1].kernel.numpy() for side in (towers.query, towers.item)]
+    assert not np.array_equal(*kernels)
+
+
+def test_copy_is_made_of_a_tower_that_is_built_already() -> None:
+    body = MLPBlock([8, 4])
+    body.build((None, 9))
+    towers = block(query_tower=body)
+    assert {name: vectors.shape for name, vectors in towers(batch()).items()} == {"query": (6, 4), "item": (6, 4)}
+
+
+def test_item_tower_can_be_another() -> None:
+    body = MLPBlock([4])
+    assert block(item_tower=body).item.body is body
+
+
+@pytest.mark.parametrize("post", ["l2-norm", L2Norm()], ids=["name", "layer"])
+def test_l2_norm_belongs_to_both_towers_called_alone(post: object) -> None:
+    towers = block(query_tower=keras.layers.Dense(4), post=post)
+    for vectors in (towers.query(batch()), towers.item(batch()), *towers(batch()).values()):
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_without_post_the_embedding_is_what_the_body_gives() -> None:
+    lengths = np.linalg.norm(block(query_tower=keras.layers.Dense(4))(batch())["query"], axis=1)
+    assert np.abs(lengths - 1).min() > 1e-3
+
+
+def test_fusion_is_copied_for_each_side() -> None:
+    one_width = Schema([SCHEMA["user_id"], SCHEMA["likes"], SCHEMA["item_id"]])
+    towers = Block(one_width, keras.layers.Dense(4), fusion=PoolingFusion("max"))
+    towers(batch())
+    assert towers.query.fusion.mode == towers.item.fusion.mode == "max"
+    assert towers.query.fusion is not towers.item.fusion
+    assert towers.query.body.kernel.shape == (64, 4)
+
+
+def test_domain_is_one_table_across_the_towers_and_learns_from_both() -> None:
+    towers, inputs = block(), batch()
+    towers(inputs)
+    table = towers.query.features.tables["item_id"]
+    assert towers.item.features.tables["item_id"] is table
+    assert sum(weight.shape == (30, 4) for weight in towers.weights) == 1
+    touched = {"query": set(inputs["likes"].flat_values.numpy()), "item": set(inputs["item_id"].numpy())}
+    weights = tf.constant(np.random.default_rng(0).normal(size=(6, 4)), tf.float32)
+    for body in (towers.query.body, towers.item.body):
+        body.set_weights([np.random.default_rng(1).uniform(0.1, 1, weight.shape) for weight in body.weights])
+    for side, rows in touched.items():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(towers(inputs)[side] * weights)
+        gradient = tf.convert_to_tensor(tape.gradient(loss, table.embeddings.value)).numpy()
+        assert set(np.flatnonzero(gradient.any(axis=1))) <= rows
+        assert gradient.any(), side
+
+
+def test_missing_schema_and_query_tower_give_the_messages_of_merlin() -> None:
+    with pytest.raises(ValueError, match=r"^The schema is required by TwoTower$"):
+        Block(None, MLPBlock([4]))
+    with pytest.raises(ValueError, match=r"^The query_tower is required by TwoTower$"):
+        Block(SCHEMA, None)
+
+
+def test_side_without_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"needs columns tagged 'session', and the schema has none. Its tags are"):
+        block(query_tower_tag=Tags.SESSION)
+    with pytest.raises(ValueError, match=r"needs columns tagged 'item', and the schema has none"):
+        Block(SCHEMA.select_by_tag(Tags.USER), MLPBlock([4]))
+
+
+def test_column_of_both_sides_is_refused() -> None:
+    both = ColumnSchema("price", [Tags.USER, Tags.ITEM], dtype="float32")
+    with pytest.raises(ValueError, match=r"columns \['price'\] have the tags of both towers"):
+        Block(SCHEMA + Schema([both]), MLPBlock([4]))
+
+
+def test_towers_of_different_widths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"query tower ends in 4, the item tower in 5"):
+        block(item_tower=MLPBlock([5])).build()
+
+
+def test_shared_domain_of_different_widths_is_refused() -> None:
+    options = EmbeddingOptions({"likes": 3, "item_id": 4}, embedding_dim_default=4)
+    with pytest.raises(ValueError, match=r"The domain 'item_id' has 30 x 4 here and 30 x 3 in the table to share"):
+        block(embedding_options=options)
+
+
+def test_shared_domain_of_different_cardinality_is_refused() -> None:
+    more = ColumnSchema("seen", [Tags.ITEM], domain("user_id", 99), is_list=True)
+    with pytest.raises(ValueError, match=r"The domain 'user_id' has 99 x 4 here and 20 x 4 in the table to share"):
+        Block(SCHEMA + Schema([more]), MLPBlock([4]), embedding_options=OPTIONS)
+
+
+def test_input_without_a_column_is_refused() -> None:
+    inputs = batch()
+    del inputs["genres"]
+    with pytest.raises(ValueError, match=r"lacks the columns \['genres'\] of the schema"):
+        block()(inputs)
