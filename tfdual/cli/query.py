@@ -21,10 +21,10 @@ def query(
     """Ask a saved model."""
     retriever = Retriever.load(model_dir)
     given = parse_query(words, retriever.query_schema)
-    if lacking := [name for name in retriever.query_schema.column_names if name not in given]:
-        Console(stderr=True).print(f"Not given, so taken as unknown: {', '.join(lacking)}", style="dim")
     features = {column.name: [given.get(column.name, _unknown(column))] for column in retriever.query_schema}
     found = retriever.search(features, k)
+    if lacking := [name for name in retriever.query_schema.column_names if name not in given]:
+        Console(stderr=True).print(f"Not given, so taken as unknown: {', '.join(lacking)}", style="dim")
     names = ["id", "score", *retriever.description["attributes"]]
     answers = [
         dict(zip(names, row, strict=True)) for row in zip(*(found[name][0].tolist() for name in names), strict=True)
@@ -78,4 +78,4 @@ def _value(text: str, column: ColumnSchema) -> Any:
 def _unknown(column: ColumnSchema) -> Any:
     if column.is_list:
         return [0.0] * column.width if column.width else []
-    return {"string": "", "int64": -1, "int32": -1}.get(column.dtype, float("nan"))
+    return {"string": "", "int64": -1, "int32": -1, "bool": False}.get(column.dtype, float("nan"))

@@ -17,7 +17,7 @@ from tfdual.preprocessing import HashedText
 from tfdual.schema import ColumnSchema, Schema, Tags
 from tfdual.towers import TwoTowerBlock
 
-DIM = 192
+DIM = 384
 MOVIES_OF_A_QUESTION = {"liked The Matrix, Blade Runner and Alien": [2571, 541, 1214]}
 
 
@@ -45,7 +45,7 @@ def build(ready: Schema) -> TwoTowerModel:
         fusion=WeightedSumFusion(DIM),
         post="l2-norm",
     )
-    return TwoTowerModel(towers, temperature=0.17)
+    return TwoTowerModel(towers, temperature=0.2)
 
 
 def movielens_recipe(directory: str | Path, part: Literal["test", "validation"] = "test") -> Recipe:
@@ -70,9 +70,9 @@ def movielens_recipe(directory: str | Path, part: Literal["test", "validation"] 
         items=with_category,
         build=build,
         transforms={"title": HashedText(8_192)},
-        epochs=8,
+        epochs=6,
         batch_size=1024,
-        learning_rate=3e-3,
+        learning_rate=2e-3,
         baselines={
             "popularity": lambda k: popularity_rank(likes, corpus, seen, k),
             "item to item": lambda k: item_to_item_rank(users, likes, corpus, histories, seen, k),

@@ -1,5 +1,6 @@
 """The folder that a demo leaves: whole or not at all."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,13 +30,26 @@ def check_output(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def written_aside(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` at the end, or vanishes if the block fails."""
-    aside = out.parent / f".writing-{out.name}-{os.getpid()}"
+    """A folder beside `out` that becomes `out` at the end, or vanishes if the block fails.
+
+    An earlier demo's output gives way; anything else that has come to be at `out` meanwhile stays.
+
+    Raises:
+        OSError: `out` exists and is no demo's output, or the folder can't be written.
+    """
+    aside, old = (out.parent / f".{word}-{out.name}-{os.getpid()}" for word in ("writing", "replaced"))
+    made = [path for path in aside.parents if not path.exists()]
     aside.mkdir(parents=True)
     try:
         yield aside
-        if out.exists():
-            shutil.rmtree(out)
+        if (out / REPORT).is_file():
+            out.rename(old)
         aside.rename(out)
-    finally:
+    except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
