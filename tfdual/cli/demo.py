@@ -35,7 +35,7 @@ def demo(
     _print_metrics(report)
     for question, answers in run.ask().items():
         _print_answers(question, answers)
-    Console().print(f"Everything is in {out}/. Ask on: tfdual query {out}/model ...", highlight=False)
+    Console().print(f"Everything is in {out}/. Ask on: tfdual query {out}/model ...", highlight=False, soft_wrap=True)
 
 
 def _recipe(dataset: str, data: Path | None, console: Console) -> Recipe:

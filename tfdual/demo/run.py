@@ -120,7 +120,7 @@ class Demo:
         started = time.perf_counter()
         with Progress(*columns, TimeElapsedColumn(), console=self.console) as progress:
             callbacks = [TrainingProgress(progress), corpus]
-            fitted = model.fit(batches, epochs=recipe.epochs, verbose=0, shuffle=False, callbacks=callbacks)
+            fitted = model.fit(batches, epochs=recipe.epochs, verbose=0, callbacks=callbacks)
         self.seconds["Training"] = round(time.perf_counter() - started, 1)
         return fitted.history
 

@@ -3,6 +3,7 @@
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +23,12 @@ class DualEncoder(keras.Model):
     """Two encoders and a score; architectures differ in these alone."""
 
     item_id: str
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Keras's `fit`; a dataset has an order of its own, so `shuffle` is off for it, which Keras else warns of."""
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
 
     @abstractmethod
     def encode_query(self, inputs: dict[str, Tensor]) -> Tensor:
