@@ -21,3 +21,21 @@ def take_rows(table: keras.Variable, ids: Any) -> Any:
     if keras.backend.backend() == "tensorflow":
         return tf.gather(table.value, ids)
     return ops.take(table, ids, axis=0)
+
+
+def distinct_rows(ids: Any) -> tuple[Any, Any, Any]:
+    """First row of each distinct id, each row's place among the distinct ids, and their counts.
+
+    Raises:
+        RuntimeError: the backend has no shapes that depend on values.
+    """
+    if not data_dependent_shapes():
+        raise RuntimeError(f"Distinct rows need the TensorFlow backend. This is {keras.backend.backend()}.")
+    distinct, places, counts = tf.unique_with_counts(ids)
+    rows = tf.range(tf.size(ids))
+    return tf.math.unsorted_segment_min(rows, places, tf.size(distinct)), places, counts
+
+
+def data_dependent_shapes() -> bool:
+    """Whether the backend can make a tensor whose size depends on values."""
+    return keras.backend.backend() == "tensorflow"

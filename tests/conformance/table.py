@@ -109,7 +109,13 @@ ROWS = [
     Row(TwoTowerBlock, two_tower_arguments, batch),
     Row(
         TwoTowerModel,
-        lambda: {"towers": towers(), "temperature": 0.2, "item_id": "user_id", "sampling_correction": False},
+        lambda: {
+            "towers": towers(),
+            "temperature": 0.2,
+            "item_id": "user_id",
+            "sampling_correction": False,
+            "distinct_items": False,
+        },
         batch,
     ),
 ]

@@ -244,3 +244,61 @@ def test_scores_of_a_million_stay_finite() -> None:
     loss, *both = gradients(in_batch_softmax, query * 1e6, item, ids)
     assert np.isfinite(loss)
     assert all(np.isfinite(gradient).all() for gradient in both)
+
+
+def expected_distinct_loss(query, item, ids, log_probability, weight) -> float:
+    """Each other item of the batch once, by its first row, counted as often as it stands there; in float64."""
+    losses = []
+    for row in range(len(query)):
+        positive = query[row].astype("float64") @ item[row] - log_probability[row]
+        scores = [positive]
+        for other in set(ids) - {ids[row]}:
+            first = list(ids).index(other)
+            score = query[row].astype("float64") @ item[first] - log_probability[first]
+            scores += [score] * list(ids).count(other)
+        losses.append(np.logaddexp.reduce(scores) - positive)
+    return float(np.average(losses, weights=weight))
+
+
+@pytest.mark.parametrize("rows", [1, 40, 700])
+def test_distinct_items_count_as_often_as_they_stand_in_the_batch(rows: int) -> None:
+    arguments = example(rows, distinct=max(1, rows // 3))
+    expected = expected_distinct_loss(*arguments)
+    assert float(in_batch_softmax(*arguments, distinct=True)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("static", [True, False], ids=["static", "unknown"])
+def test_distinct_items_change_neither_loss_nor_gradient_where_an_id_has_one_embedding(static: bool) -> None:
+    query, item, ids, log_probability, weight = example(600, distinct=150)
+    item, log_probability = item[ids], log_probability[ids]
+
+    def once(query: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        return in_batch_softmax(query, item, ids, log_probability, weight, distinct=True)
+
+    if not static:
+        once = tf.function(once, input_signature=[tf.TensorSpec([None, DIM])] * 2)
+    loss, query_gradient, item_gradient = gradients(once, query, item)
+    expected, *wanted = gradients(whole_matrix_loss, query, item, ids, log_probability, weight)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(query_gradient, wanted[0], rtol=1e-3, atol=1e-6)
+    by_id = [np.array([part[ids == key].sum(axis=0) for key in np.unique(ids)]) for part in (item_gradient, wanted[1])]
+    np.testing.assert_allclose(*by_id, rtol=1e-3, atol=1e-6)
+
+
+def test_distinct_gradient_is_that_of_its_definition_where_rows_of_an_id_differ() -> None:
+    query, item, ids, log_probability, weight = example(12, distinct=4)
+    _, *both = gradients(lambda q, i: in_batch_softmax(q, i, ids, log_probability, weight, distinct=True), query, item)
+    for side, gradient in enumerate(both):
+        for row, column in [(0, 0), (3, 5), (11, 7)]:
+            shifted = []
+            for step in (1e-4, -1e-4):
+                pair = [query.astype("float64"), item.astype("float64")]
+                pair[side][row, column] += step
+                shifted.append(expected_distinct_loss(*pair, ids, log_probability, weight))
+            assert gradient[row, column] == pytest.approx((shifted[0] - shifted[1]) / 2e-4, rel=1e-3, abs=1e-5)
+
+
+def test_distinct_items_need_ids() -> None:
+    query, item, *_ = example(4)
+    with pytest.raises(ValueError, match="distinct=True needs item_ids"):
+        in_batch_softmax(query, item, distinct=True)

@@ -28,6 +28,8 @@ PAIRS = 24
 
 
 def sample_model(**kwargs) -> TwoTowerModel:
+    """Rows of one item id may differ in their other columns here, so each row is scored by itself."""
+    kwargs = {"distinct_items": False} | kwargs
     towers = TwoTowerBlock(SCHEMA, MLPBlock([8, 4], activation="tanh"), embedding_options=OPTIONS, post="l2-norm")
     return TwoTowerModel(towers, **kwargs)
 
@@ -68,8 +70,29 @@ def loop(model: TwoTowerModel, inputs: dict, temperature: float, weight: np.ndar
     return float(np.average(losses, weights=weight))
 
 
+def dense(gradient: tf.Tensor | tf.IndexedSlices) -> np.ndarray:
+    return tf.convert_to_tensor(gradient).numpy()
+
+
 def with_repeats() -> dict[str, tf.Tensor]:
     return batch() | {"item_id": tf.constant([1, 2, 1, 5, 2, 1], tf.int64)}
+
+
+def test_scoring_distinct_items_once_is_exact_where_the_columns_are_the_items_own() -> None:
+    inputs = {name: values[tf.constant([0, 1, 0, 3, 1, 0])] for name, values in with_repeats().items()}
+    once, each = sample_model(distinct_items=True), sample_model(distinct_items=False)
+    for model in (once, each):
+        model.build(None)
+    once.set_weights(each.get_weights())
+    assert len(set(inputs["item_id"].numpy())) < 6
+    assert loss_of(once, inputs) == pytest.approx(loop(each, inputs, 0.05), rel=1e-5)
+    gradients = []
+    for model in (once, each):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x=inputs, y_pred=model(inputs))
+        gradients.append([dense(g) for g in tape.gradient(loss, [v.value for v in model.trainable_variables])])
+    for left, right in zip(*gradients, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.5])

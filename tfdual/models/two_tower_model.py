@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfdual._backend import data_dependent_shapes
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
@@ -28,6 +29,9 @@ class TwoTowerModel(DualEncoder):
             tagged `ITEM_ID`.
         sampling_correction: bool. Subtract the log-probability of an item to be in the batch, from the column that
             `Preprocessor` tags `LOG_PROBABILITY`. Defaults to `True`.
+        distinct_items: bool. Score an item that stands several times in the batch once, by its first row, and count
+            it as often: exact where an item's columns depend on the item alone, and faster. On backends other
+            than TensorFlow every row is scored. Defaults to `True`.
 
     Input: dict of column name -> tensor.
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
@@ -44,6 +48,7 @@ class TwoTowerModel(DualEncoder):
         temperature: float = 0.05,
         item_id: str | None = None,
         sampling_correction: bool = True,
+        distinct_items: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +58,7 @@ class TwoTowerModel(DualEncoder):
         self.temperature = temperature
         self.item_id = item_id or _item_id(towers)
         self.sampling_correction = sampling_correction
+        self.distinct_items = distinct_items
         self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA there makes sparse updates dense
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
@@ -98,7 +104,12 @@ class TwoTowerModel(DualEncoder):
         if x is None or y_pred is None or self.item_id not in x:
             raise ValueError(f"The batch lacks the item ids, column '{self.item_id}'. It has {sorted(x or {})}.")
         loss = in_batch_softmax(
-            y_pred["query"] / self.temperature, y_pred["item"], x[self.item_id], self._log_probability(x), sample_weight
+            y_pred["query"] / self.temperature,
+            y_pred["item"],
+            x[self.item_id],
+            self._log_probability(x),
+            sample_weight,
+            distinct=self.distinct_items and data_dependent_shapes(),
         )
         return loss + sum(self.losses) if self.losses else loss
 
@@ -119,6 +130,7 @@ class TwoTowerModel(DualEncoder):
             "temperature": self.temperature,
             "item_id": self.item_id,
             "sampling_correction": self.sampling_correction,
+            "distinct_items": self.distinct_items,
         }
 
     @classmethod
