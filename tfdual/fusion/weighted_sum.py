@@ -27,8 +27,9 @@ class WeightedSumFusion(keras.layers.Layer):
         ValueError: `dim` is below 1, or no input has the width `dim`.
 
     Example:
-        >>> y = WeightedSumFusion(2)({"a": ops.ones((1, 2)), "b": ops.ones((1, 2)), "age": ops.ones((1, 1))})
-        >>> ops.convert_to_numpy(y).tolist()
+        >>> ones = keras.ops.ones
+        >>> y = WeightedSumFusion(2)({"a": ones((1, 2)), "b": ones((1, 2)), "age": ones((1, 1))})
+        >>> keras.ops.convert_to_numpy(y).tolist()
         [[2.0, 2.0]]
     """
 
