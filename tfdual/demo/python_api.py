@@ -66,8 +66,8 @@ class _Row:
 def collect_symbols(packages: Sequence[str] | None = None, progress: Progress | None = None) -> pa.Table:
     """Read the public functions, classes and methods of the standard library and the installed packages.
 
-    Source files are parsed; nothing is imported or executed. `summary` is the first sentence of the docstring; the
-    `description` is the rest and never contains it.
+    Source files are parsed; nothing is imported or executed. What only a private module names is left out.
+    `summary` is the first sentence of the docstring; the `description` is the rest and never contains it.
 
     Args:
         packages: top-level packages to read. Defaults to `None`, which reads all.
@@ -255,7 +255,7 @@ def _row(definition: Definition, names: Mapping[tuple[str, str], str]) -> _Row |
     outer, _, inner = definition.qualname.partition(".")
     shown = names.get((definition.module, outer), f"{definition.module}.{outer}")
     package = shown.split(".")[0]
-    if package.startswith("_") or package in _NAMED_BY_OTHERS:
+    if package in _NAMED_BY_OTHERS or any(part.startswith("_") for part in shown.split(".")):
         return None
     text = split_docstring(definition.docstring)
     if text is None:
