@@ -9,7 +9,7 @@ import numpy as np
 
 from tfdual._optional import require
 
-MAX_POINTS = 3_000
+MAX_POINTS = 2_000
 NAMED_CATEGORIES = 9
 SIZE = (8, 5)
 

@@ -93,7 +93,7 @@ def python_api_recipe(packages: Sequence[str] | None = None, progress: python_ap
         learning_rate=3e-3,
         baselines={
             "BM25": lambda k: bm25(text, k),
-            "BM25, names counted twice": lambda k: bm25([" ".join(pair) for pair in zip(text, names, strict=True)], k),
+            "BM25, names twice": lambda k: bm25([" ".join(pair) for pair in zip(text, names, strict=True)], k),
         },
         headline="recall@10",
         category="package",
