@@ -16,7 +16,8 @@ class LazyAdam(keras.optimizers.Optimizer):
 
     For dense gradients it is Keras's `Adam`. For sparse ones (`tf.IndexedSlices`) repeated rows are summed, and
     moments and values of absent rows stay as they are, where Adam would go on decaying and moving them. Where every
-    row is in the batch, both are equal.
+    row is in the batch, both are equal. `weight_decay` and `gradient_accumulation_steps`, which are Keras's own, touch
+    every row.
 
     Args:
         learning_rate: float or schedule. Defaults to 0.001.

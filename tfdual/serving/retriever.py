@@ -67,7 +67,7 @@ class Retriever:
         if k < 1:
             raise ValueError(f"k is at least 1. Received {k}.")
         found = self._search(k=tf.constant(k, tf.int32), **to_dense(queries, self.query_schema))
-        return {name: _decoded(values) for name, values in found.items()}
+        return {name: _decoded(found[name]) for name in ("id", "score", *self.description["attributes"])}
 
     def embed_query(self, queries: Mapping[str, Any]) -> np.ndarray:
         """The query tower's embeddings of raw queries, `(queries, dim)`."""
