@@ -1,11 +1,12 @@
 """The folder that a demo leaves: whole or not at all."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tfdual._aside import made_aside
 
 REPORT = "report.json"
 
@@ -38,18 +39,11 @@ def written_aside(out: Path) -> Iterator[Path]:
         OSError: `out` exists and is no demo's output, or the folder can't be written.
     """
     aside, old = (out.parent / f".{word}-{out.name}-{os.getpid()}" for word in ("writing", "replaced"))
-    made = [path for path in aside.parents if not path.exists()]
-    aside.mkdir(parents=True)
     try:
-        yield aside
-        if (out / REPORT).is_file():
-            out.rename(old)
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            for path in made:
-                path.rmdir()
-        raise
+        with made_aside(aside):
+            yield aside
+            if (out / REPORT).is_file():
+                out.rename(old)
+            aside.rename(out)
     finally:
         shutil.rmtree(old, ignore_errors=True)

@@ -1,12 +1,12 @@
 """Folders of saved models: numbered, whole, and with a description."""
 
-import contextlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tfdual._aside import made_aside
 
 FORMAT = "tfdual.retriever"
 VERSION = 1
@@ -28,23 +28,14 @@ def publish(folder: str | Path, write: Callable[[Path], None], description: dict
         OSError: the folder can't be written. Nothing is left behind.
     """
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    version = max([0, *versions(folder)]) + 1
+    version = max([0, *(versions(folder) if folder.exists() else [])]) + 1
     aside = folder / f".writing-{version}-{os.getpid()}"
-    try:
-        aside.mkdir()
+    with made_aside(aside):
         write(aside)
         (aside / DESCRIPTION).parent.mkdir(exist_ok=True)
         content = {"format": FORMAT, "version": VERSION, **description}
         (aside / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         aside.rename(folder / str(version))
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            for path in made:
-                path.rmdir()
-        raise
     return folder / str(version)
 
 
