@@ -64,7 +64,7 @@ def main() -> None:
     model.compile(optimizer=OPTIMIZERS[worker.variant]())
     model.fit(
         train.repeat(),
-        steps_per_epoch=worker.steps,
+        steps_per_epoch=worker.settings["steps"],
         epochs=worker.rounds,
         callbacks=[worker.callback(keras.callbacks.Callback)],
         verbose=0,

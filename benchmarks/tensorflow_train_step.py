@@ -159,8 +159,8 @@ def main() -> None:
     model, batches = TwoTower(), iter(train)
     for place in range(worker.rounds):
         worker.start(place)
-        losses = [model.train(next(batches), distinct) for _ in range(worker.steps)]
-        worker.finish(tf.reduce_mean(losses))
+        losses = [model.train(next(batches), distinct) for _ in range(worker.settings["steps"])]
+        worker.finish(loss=tf.reduce_mean(losses))
 
 
 main()

@@ -66,7 +66,7 @@ def main() -> None:
     model.compile(optimizer=OPTIMIZERS[worker.variant]())
     model.fit(
         train.repeat(),
-        steps_per_epoch=worker.steps,
+        steps_per_epoch=worker.settings["steps"],
         epochs=worker.rounds,
         callbacks=[worker.callback(keras.callbacks.Callback, scale=1 / worker.batch)],  # TFRS sums over the batch
         verbose=0,

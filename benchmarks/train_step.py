@@ -4,23 +4,19 @@ Each variant has a process of its own. After a warm-up that is not counted, they
 """
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import synthetic
+from harness import HERE, Variant, measure, write_report
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-HERE = Path(__file__).resolve().parent
 BASELINE = "Keras, Adam"
 SCRIPTS = {
     "tfdual, Parquet": "tfdual_train_step.py",
@@ -33,48 +29,6 @@ SCRIPTS = {
     "by hand, distinct items": "tensorflow_train_step.py",
 }
 TFRS_PACKAGES = ("tensorflow==2.20.*", "tf-keras==2.20.*", "tensorflow-recommenders", "pyarrow")
-
-
-class Variant:
-    """A worker process, and what it reported."""
-
-    def __init__(self, name: str, python: str, settings: dict, log: Path) -> None:
-        self.name, self.log = name, log
-        self.rounds: list[dict] = []
-        command = [python, str(HERE / SCRIPTS[name]), json.dumps(settings | {"variant": name})]
-        with log.open("w") as errors:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-            )
-        self.versions = self.read()["versions"]
-        self.warm_up = self.read()
-
-    def read(self) -> dict:
-        """The next report.
-
-        Raises:
-            RuntimeError: the process ended without one.
-        """
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"'{self.name}' ended without a report. Its last words:\n{self.log.read_text()[-2000:]}")
-        return json.loads(line)
-
-    def round(self) -> None:
-        """Let it train one round."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        self.rounds.append(self.read())
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def tfrs_python(folder: Path, console: Console) -> str | None:
@@ -102,28 +56,6 @@ def _has_tfrs(python: Path) -> bool:
         "import importlib.metadata as m; m.version('tensorflow-recommenders'), m.version('tf-keras')",
     ]
     return subprocess.run(command, capture_output=True).returncode == 0
-
-
-def measure(names: dict[str, str], settings: dict, folder: Path, console: Console) -> list[Variant]:
-    """Start every variant, then let them take turns."""
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    variants: list[Variant] = []
-    try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("", total=len(names) * (settings["rounds"] + 1))
-            for number, (name, python) in enumerate(names.items()):
-                progress.update(task, description=f"warm-up: {name}")
-                variants.append(Variant(name, python, settings, folder / f"{number}.log"))
-                progress.advance(task)
-            for place in range(settings["rounds"]):
-                for variant in variants:
-                    progress.update(task, description=f"round {place + 1}: {variant.name}")
-                    variant.round()
-                    progress.advance(task)
-    finally:
-        for variant in variants:
-            variant.stop()
-    return variants
 
 
 def summary(variants: list[Variant], examples: int) -> dict[str, dict]:
@@ -185,21 +117,12 @@ def main() -> None:
         path = folder / "rows.parquet"
         synthetic.write(path, chosen.rows)
         settings = {"path": str(path), "batch": chosen.batch, "steps": chosen.steps, "rounds": chosen.rounds}
-        variants = measure(names, settings, folder, console)
+        commands = {name: (own, SCRIPTS[name]) for name, own in names.items()}
+        variants = measure(commands, settings, folder, console)
     results = summary(variants, chosen.steps * chosen.batch)
     console.print(table(results))
-    report = {
-        "benchmark": "train_step",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cores": os.cpu_count(),
-        "load_before": round(load_before, 2),
-        "python": platform.python_version(),
-        "settings": {key: value for key, value in settings.items() if key != "path"} | {"rows": chosen.rows},
-        "baseline": BASELINE,
-        "results": results,
-    }
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    settings["rows"] = chosen.rows
+    write_report(chosen.out, "train_step", load_before, settings, baseline=BASELINE, results=results)
     console.print(f"Written: {chosen.out}", soft_wrap=True)
 
 

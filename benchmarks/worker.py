@@ -1,4 +1,4 @@
-"""A variant's side of the pipe: it trains a round when `train_step.py` says so, and reports how long that took."""
+"""A variant's side of the pipe: it works a round when the benchmark says so, and reports how long that took."""
 
 import json
 import os
@@ -17,10 +17,10 @@ class Worker:
 
     def __init__(self) -> None:
         settings = json.loads(sys.argv[1])
+        self.settings = settings
         self.variant: str = settings["variant"]
         self.path = Path(settings["path"])
         self.batch: int = settings["batch"]
-        self.steps: int = settings["steps"]
         self.rounds: int = settings["rounds"] + 1
         self._reports = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
@@ -31,11 +31,10 @@ class Worker:
             sys.exit()
         self._started = time.perf_counter()
 
-    def finish(self, loss: float) -> None:
-        """Report the round, with the mean loss of its steps."""
-        report = {
+    def finish(self, **values: float) -> None:
+        """Report the round, with what it gave, e.g. the mean `loss` of its steps."""
+        report = {name: float(value) for name, value in values.items()} | {
             "seconds": time.perf_counter() - self._started,
-            "loss": float(loss),
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
         print(json.dumps(report), file=self._reports, flush=True)
@@ -56,6 +55,6 @@ class Worker:
                 self.start(epoch)
 
             def on_epoch_end(this, epoch: int, logs: dict | None = None) -> None:
-                self.finish(logs["loss"] * scale)
+                self.finish(loss=logs["loss"] * scale)
 
         return Rounds()

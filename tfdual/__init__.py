@@ -6,9 +6,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from importlib.metadata import version
 
-from tfdual import losses, metrics
+from tfdual import data, losses, metrics, preprocessing
 from tfdual.blocks import L2Norm, MLPBlock, ParallelBlock, SequentialBlock
-from tfdual.data import Rows, read
+from tfdual.data import Rows, infer_schema, read, validate
 from tfdual.evaluation import CorpusEvaluation, evaluate
 from tfdual.features import EmbeddingOptions, FeatureEncoder
 from tfdual.fusion import ConcatFusion, PoolingFusion
@@ -44,8 +44,12 @@ __all__ = [
     "Tower",
     "TwoTowerBlock",
     "TwoTowerModel",
+    "data",
     "evaluate",
+    "infer_schema",
     "losses",
     "metrics",
+    "preprocessing",
     "read",
+    "validate",
 ]

@@ -1,209 +1,209 @@
-"""Rows as batches: every row once, lists with their rows, types, and what is refused."""
+"""Rows: what is in them, what is read of them, shards, unique rows, frames."""
 
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfdual import ColumnSchema, Rows, Schema, Tags, read
+from tfdual.data.row_mask import RowMask
+from tfdual.data.splits import random_split
 
 COUNT = 103
-SCHEMA = Schema(
-    [
-        ColumnSchema("id"),
-        ColumnSchema("name", dtype="string"),
-        ColumnSchema("list", is_list=True),
-        ColumnSchema("words", dtype="string", is_list=True),
-        ColumnSchema("vector", dtype="float32", dims=(None, 2)),
-    ]
-)
-
-
-def table(start: int, stop: int) -> pa.Table:
-    """Rows whose every column is told by the id."""
-    ids = range(start, stop)
-    return pa.table(
-        {
-            "id": pa.array([2**53 + 1 + i for i in ids]),
-            "name": pa.array([f"n{i}" for i in ids]).dictionary_encode(),
-            "list": pa.array([list(range(i % 4)) for i in ids], pa.list_(pa.int32())),
-            "words": pa.array([[f"w{i}"] * (i % 3) for i in ids], pa.list_(pa.string())),
-            "vector": pa.array([[i, -i] for i in ids], pa.list_(pa.float32())),
-        }
-    )
+SCHEMA = Schema(["id", ColumnSchema("name", dtype="string")])
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """Two files, several row groups each."""
+    """Two files, of row groups of 17 and 10 rows."""
     folder = tmp_path_factory.mktemp("rows")
-    pq.write_table(table(0, 60), folder / "a.parquet", row_group_size=17)
-    pq.write_table(table(60, COUNT), folder / "b.parquet", row_group_size=10)
+    table = pa.table({"id": list(range(COUNT)), "name": [f"n{i}" for i in range(COUNT)]})
+    pq.write_table(table.slice(0, 60), folder / "a.parquet", row_group_size=17)
+    pq.write_table(table.slice(60), folder / "b.parquet", row_group_size=10)
     return read(folder, SCHEMA)
 
 
-def as_rows(batch: dict[str, Any]) -> Iterator[tuple]:
-    columns = [v.to_list() if isinstance(v, tf.RaggedTensor) else v.numpy().tolist() for v in batch.values()]
-    return zip(*columns, strict=True)
+@pytest.fixture
+def reads(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
+    """Grows by (part, columns) with each part that is read."""
+    found: list[tuple[int, list[str]]] = []
+    blocks = rows.stream.source.blocks
+
+    def counting(part, wanted, size):
+        found.append((part.index, wanted.names))
+        return blocks(part, wanted, size)
+
+    monkeypatch.setattr(rows.stream.source, "blocks", counting)
+    return found
 
 
-def expected_row(i: int) -> tuple:
-    return 2**53 + 1 + i, f"n{i}".encode(), list(range(i % 4)), [f"w{i}".encode()] * (i % 3), [i, -i]
+def ids(rows: Rows) -> list[int]:
+    return rows.to_arrow()["id"].to_pylist()
 
 
-def order(dataset: tf.data.Dataset) -> list[int]:
-    return [i - 2**53 - 1 for batch in dataset for i in batch["id"].numpy().tolist()]
-
-
-def test_stored_order_is_kept_and_every_value_arrives(rows: Rows) -> None:
-    batches = list(rows.batch(25))
-    assert [row for batch in batches for row in as_rows(batch)] == [expected_row(i) for i in range(COUNT)]
-    assert [len(batch["id"]) for batch in batches] == [25, 25, 25, 25, 3]
-
-
-@pytest.mark.parametrize("size", [1, 16, 1000])
-def test_shuffled_batches_hold_every_row_whole_and_once(rows: Rows, size: int) -> None:
-    found = [row for batch in rows.batch(size, shuffle=True, seed=1) for row in as_rows(batch)]
-    assert [row[0] for row in found] != [expected_row(i)[0] for i in range(COUNT)]
-    assert sorted(found) == [expected_row(i) for i in range(COUNT)]
-
-
-def test_a_seed_repeats_the_orders_of_all_epochs_and_each_epoch_differs(rows: Rows) -> None:
-    first, again = rows.batch(10, shuffle=True, seed=5), rows.batch(10, shuffle=True, seed=5)
-    epochs = [order(first), order(first), order(first)]
-    assert epochs == [order(again), order(again), order(again)]
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert order(rows.batch(10, shuffle=True, seed=6)) != epochs[0]
-
-
-def test_shuffling_without_a_seed_differs_from_run_to_run(rows: Rows) -> None:
-    assert order(rows.batch(10, shuffle=True)) != order(rows.batch(10, shuffle=True))
-
-
-def test_shuffling_mixes_row_groups_and_files(rows: Rows) -> None:
-    first_half = order(rows.batch(10, shuffle=True, seed=0))[: COUNT // 2]
-    assert 0.25 < np.mean([i >= 60 for i in first_half]) < 0.6
-
-
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_drop_remainder_leaves_out_the_last_short_batch(rows: Rows, shuffle: bool) -> None:
-    dataset = rows.batch(25, shuffle=shuffle, drop_remainder=True)
-    assert [len(batch["id"]) for batch in dataset] == [25] * 4
-    assert dataset.element_spec["id"].shape == (25,)
-    assert dataset.element_spec["list"].shape == (25, None)
-    assert dataset.cardinality() == 4
-
-
-@pytest.mark.parametrize("size, batches", [(1, 103), (25, 5), (103, 1), (104, 1)])
-def test_the_number_of_batches_is_known(rows: Rows, size: int, batches: int) -> None:
-    assert rows.batch(size).cardinality() == batches
-    assert len(list(rows.batch(size, shuffle=True))) == batches
-
-
-def test_batches_have_the_types_of_the_schema(rows: Rows) -> None:
-    spec = rows.batch(25).element_spec
-    assert {name: s.dtype.name for name, s in spec.items()} == {
-        "id": "int64",
-        "name": "string",
-        "list": "int64",
-        "words": "string",
-        "vector": "float32",
-    }
-    assert isinstance(spec["list"], tf.RaggedTensorSpec)
-    assert spec["vector"].shape == (None, 2)
-
-
-@pytest.mark.parametrize("dtype", ["bool", "int32", "float64"])
-def test_every_dtype_arrives_as_itself(dtype: str) -> None:
-    data = pa.table({"x": pa.array([1, 0, 1], pa.int64()).cast({"float64": pa.float64()}.get(dtype, pa.int8()))})
-    data = data.set_column(0, "x", data["x"].cast(pa.bool_())) if dtype == "bool" else data
-    (batch,) = read(data, Schema([ColumnSchema("x", dtype=dtype)])).batch(10)
-    assert batch["x"].dtype.name == dtype
-    assert batch["x"].numpy().tolist() == [1, 0, 1]
-
-
-@settings(max_examples=6, deadline=None)
-@given(
-    lists=st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4), min_size=1, max_size=40),
-    group=st.integers(1, 15),
-    size=st.integers(1, 12),
-    seed=st.integers(0, 99),
-)
-def test_ragged_lists_keep_their_rows_when_shuffled_and_rebatched(
-    tmp_path_factory: pytest.TempPathFactory, lists: list[list[int]], group: int, size: int, seed: int
-) -> None:
-    path = tmp_path_factory.mktemp("lists") / "lists.parquet"
-    data = pa.table({"id": list(range(len(lists))), "list": pa.array(lists, pa.list_(pa.int64()))})
-    pq.write_table(data, path, row_group_size=group)
-    found = {}
-    for batch in read(path, SCHEMA.select_by_name(["id", "list"])).batch(size, shuffle=True, seed=seed):
-        assert batch["id"].shape[0] <= size
-        found |= dict(zip(batch["id"].numpy().tolist(), batch["list"].to_list(), strict=True))
-    assert found == dict(enumerate(lists))
-
-
-def test_a_bad_value_stops_the_batches_with_its_message() -> None:
-    rows = read(pa.table({"x": [1, None]}), Schema(["x"]))
-    with pytest.raises(ValueError, match="Column 'x' of dtype int64 holds 1 nulls"):
-        list(rows.arrays())
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Column 'x' of dtype int64 holds 1 nulls"):
-        list(rows.batch(2))
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({"size": 0}, "at least 1 row. Received size=0"),
-        ({"size": -3}, "at least 1 row. Received size=-3"),
-        ({"size": 2, "seed": 1}, "seed=1 has no effect without shuffle=True"),
-    ],
-)
-def test_a_size_below_one_and_an_idle_seed_are_refused(rows: Rows, arguments: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rows.batch(**arguments)
-
-
-def test_arrays_and_tables_cut_the_rows_to_size(rows: Rows) -> None:
-    assert [len(part["id"]) for part in rows.arrays(50)] == [50, 50, 3]
-    assert [part.num_rows for part in rows.tables(103)] == [103]
-    values, lengths = next(iter(rows.arrays(5)))["list"]
-    assert (values.tolist(), lengths.tolist()) == ([0, 0, 1, 0, 1, 2], [0, 1, 2, 3, 0])
-
-
-def test_len_take_and_to_arrow_agree(rows: Rows) -> None:
+def test_len_take_tables_and_to_arrow_agree(rows: Rows) -> None:
     assert len(rows) == COUNT
-    assert rows.to_arrow().num_rows == COUNT
-    assert [row["name"] for row in rows.take(3)] == ["n0", "n1", "n2"]
+    assert ids(rows) == list(range(COUNT))
+    assert rows.take(3) == [{"id": i, "name": f"n{i}"} for i in range(3)]
     assert len(rows.take(1000)) == COUNT
+    assert [table.num_rows for table in rows.tables(50)] == [50, 50, 3]
+    assert [table.num_rows for table in rows.tables(103)] == [103]
+    assert next(rows.tables(5)).schema == pa.schema([("id", pa.int64()), ("name", pa.string())])
+
+
+def test_take_reads_no_more_than_it_needs(rows: Rows, reads: list) -> None:
+    assert (rows.take(0), reads) == ([], [])
+    assert [row["id"] for row in rows.take(20)] == list(range(20))
+    assert [part for part, _ in reads] == [0, 1]
+    with pytest.raises(ValueError, match="n >= 0. Received -1"):
+        rows.take(-1)
+
+
+def test_opening_and_counting_parquet_reads_no_row(rows: Rows, reads: list) -> None:
+    assert len(rows.select(SCHEMA.select_by_name("id")).shard(1, 4)) in (25, 26)
+    assert reads == []
 
 
 def test_select_types_the_same_rows_by_another_schema(rows: Rows) -> None:
-    other = rows.select(Schema([ColumnSchema("id", [Tags.ITEM_ID])]))
+    other = rows.select(Schema([ColumnSchema("id", [Tags.ITEM_ID], dtype="int32")]))
     assert other.schema["id"].tags == {"item_id", "item", "id"}
-    assert list(next(iter(other.batch(5)))) == ["id"]
+    assert other.to_arrow().schema == pa.schema([("id", pa.int32())])
     with pytest.raises(ValueError, match=r"lacks the columns \['age'\]"):
         rows.select(Schema(["age"]))
+    with pytest.raises(ValueError, match="at least one column"):
+        rows.select(Schema())
+
+
+def test_where_keeps_the_rows_of_a_mask_and_of_a_mask_of_those(rows: Rows) -> None:
+    odd = rows.where(RowMask([np.arange(COUNT) % 2 == 1]))
+    assert (len(odd), ids(odd)) == (51, list(range(1, COUNT, 2)))
+    third = odd.where(RowMask([np.arange(51) % 3 == 0]))
+    assert ids(third) == list(range(1, COUNT, 6))
+    with pytest.raises(ValueError, match="one entry a row: 51. Received 103"):
+        odd.where(RowMask([np.ones(COUNT, bool)]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 49, 103])
+def test_shards_are_disjoint_cover_everything_and_have_one_size(rows: Rows, count: int) -> None:
+    shards = [ids(rows.shard(i, count)) for i in range(count)]
+    assert [row for shard in shards for row in shard] == list(range(COUNT))
+    sizes = {len(shard) for shard in shards}
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_shard_reads_only_the_row_groups_that_hold_its_rows(rows: Rows, reads: list) -> None:
+    assert ids(rows.shard(1, 4)) == list(range(25, 51))
+    assert [part for part, _ in reads] == [1, 2]
+
+
+def test_shards_of_a_split_are_cut_from_its_rows_and_can_be_shuffled(rows: Rows) -> None:
+    train, _ = random_split(rows, (0.6, 0.4), seed=3)
+    assert [row for i in range(4) for row in ids(train.shard(i, 4))] == ids(train)
+    third = train.shard(2, 4)
+    found = [row for batch in third.batch(4, shuffle=True, seed=0) for row in batch["id"].numpy().tolist()]
+    assert sorted(found) == ids(third) != found
+
+
+@pytest.mark.parametrize("index, count", [(4, 4), (-1, 4), (0, 0)])
+def test_a_shard_that_does_not_exist_is_refused(rows: Rows, index: int, count: int) -> None:
+    with pytest.raises(ValueError, match=f"Received index={index}, count={count}"):
+        rows.shard(index, count)
+    with pytest.raises(ValueError, match="103 rows can't be cut into 104 shards"):
+        rows.shard(0, 104)
 
 
 @pytest.mark.parametrize("encode", [False, True])
 def test_unique_keeps_the_first_row_of_each_value_in_order(encode: bool) -> None:
     keys = pa.chunked_array([["b", "a", None], ["b", "c", "a", None]])
     data = pa.table({"key": keys.dictionary_encode() if encode else keys, "place": list(range(7))})
-    schema = Schema([ColumnSchema("key", dtype="string"), ColumnSchema("place")])
+    schema = Schema([ColumnSchema("key", properties={"nullable": True}, dtype="string"), ColumnSchema("place")])
     assert [row["place"] for row in read(data, schema).unique(by="key").take(9)] == [0, 1, 2, 4]
 
 
-def test_unique_by_a_large_integer_tells_neighbours_apart() -> None:
-    rows = read(pa.table({"id": [2**53, 2**53 + 1, 2**53]}), Schema(["id"]))
-    assert [row["id"] for row in rows.unique(by="id").take(9)] == [2**53, 2**53 + 1]
+@settings(deadline=None, max_examples=20)
+@given(keys=st.lists(st.integers(2**53 - 2, 2**53 + 2), min_size=1, max_size=30), group=st.integers(1, 9))
+def test_unique_by_an_integer_is_what_a_loop_finds(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[int], group: int
+) -> None:
+    path = tmp_path_factory.mktemp("unique") / "rows.parquet"
+    pq.write_table(pa.table({"key": keys, "place": list(range(len(keys)))}), path, row_group_size=group)
+    first: dict[int, int] = {}
+    for place, key in enumerate(keys):
+        first.setdefault(key, place)
+    unique = read(path, Schema(["place", "key"])).unique(by="key")
+    assert [(row["key"], row["place"]) for row in unique.take(99)] == list(first.items())
 
 
-def test_unique_by_no_column_is_refused(rows: Rows) -> None:
+def test_unique_reads_the_key_and_then_only_parts_with_a_first_row(rows: Rows, reads: list) -> None:
+    schema = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string")])
+    same = rows.where(RowMask.ranges(COUNT, [(0, 3), (80, 83)])).select(schema)
+    assert len(same.unique(by="name")) == 6
+    assert [columns for _, columns in reads] == [["name"], ["name"], ["id", "name"], ["id", "name"]]
+
+
+def test_unique_of_a_split_and_of_no_column(rows: Rows) -> None:
+    assert ids(rows.where(RowMask.ranges(COUNT, [(5, 8)])).unique(by="name")) == [5, 6, 7]
     with pytest.raises(KeyError, match="no column 'nothing'"):
         rows.unique(by="nothing")
+    lists = read({"x": [[1], [2]]}, Schema([ColumnSchema("x", is_list=True)]))
+    with pytest.raises(TypeError, match="'x' holds lists"):
+        lists.unique(by="x")
+
+
+def test_a_frame_holds_the_rows_and_nullable_integers_stay_exact() -> None:
+    big = 2**53 + 1
+    nullable = {"nullable": True}
+    schema = Schema(
+        [
+            ColumnSchema("id", [Tags.ITEM_ID], nullable),
+            ColumnSchema("small", [Tags.CATEGORICAL], nullable, "int32"),
+            ColumnSchema("count"),
+            ColumnSchema("name", dtype="string"),
+            ColumnSchema("list", is_list=True),
+        ]
+    )
+    data = {"id": [big, None], "small": [None, 3], "count": [big, 2], "name": ["a", "b"], "list": [[1], []]}
+    frame = read(data, schema).to_pandas()
+    assert frame["id"].astype(object).tolist()[0] == big
+    assert frame["id"].isna().tolist() == [False, True]
+    assert frame.dtypes[["id", "small", "count"]].astype(str).tolist() == ["Int64", "Int32", "int64"]
+    assert frame["name"].tolist() == ["a", "b"]
+    assert [list(each) for each in frame["list"]] == [[1], []]
+
+
+def test_without_pandas_the_extra_is_named(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"`pandas` is needed.*tfdual\[frames\]"):
+        rows.to_pandas()
+
+
+def test_rows_that_are_all_masked_out_are_empty_everywhere(rows: Rows) -> None:
+    none = rows.where(RowMask([np.zeros(COUNT, bool)]))
+    assert (len(none), none.take(3), none.to_arrow().num_rows, list(none.tables())) == (0, [], 0, [])
+    assert len(none.unique(by="id")) == 0
+    with pytest.raises(ValueError, match="has 0 rows: no batch of 4"):
+        none.batch(4)
+
+
+def test_csv_is_read_once_to_be_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("a", "b"):
+        (tmp_path / f"{file}.csv").write_text("id,name\n" + "".join(f"{i},n{i}\n" for i in range(10)))
+    rows = read(tmp_path, SCHEMA)
+    opened: list[str] = []
+    blocks = rows.stream.source.blocks
+
+    def counting(part, wanted, size) -> Iterator:
+        opened.append(Path(part.file).name)
+        return blocks(part, wanted, size)
+
+    monkeypatch.setattr(rows.stream.source, "blocks", counting)
+    assert rows.take(2)[1]["name"] == "n1"
+    assert opened == ["a.csv"]
+    assert [len(rows), len(rows.shard(0, 3)), len(rows)] == [20, 6, 20]
+    assert opened == ["a.csv", "a.csv", "b.csv"]

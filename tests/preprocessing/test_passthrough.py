@@ -9,7 +9,7 @@ from tfdual.schema import ColumnSchema, Kind
 
 def test_vectors_become_float32_and_nothing_else() -> None:
     values = np.array([[0.25, -3.0]], np.float64)
-    ready = Passthrough()(tf.constant(values))
+    ready = Passthrough()(ColumnSchema("v", dtype="float64", dims=(None, 2)), tf.constant(values))
     assert ready.dtype == tf.float32
     np.testing.assert_array_equal(ready, values)
 

@@ -1,13 +1,14 @@
 """Values to ids, most frequent first, and the log-probability of each."""
 
 import math
-from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
 from tfdual.preprocessing import Vocabulary
+from tfdual.preprocessing.value_counts import ValueCounts
 from tfdual.schema import ColumnSchema, Tags
 
 WORD = ColumnSchema("word", [Tags.CATEGORICAL], dtype="string")
@@ -15,29 +16,29 @@ NUMBER = ColumnSchema("number", [Tags.CATEGORICAL])
 HISTORY = ColumnSchema("history", properties={"domain": {"name": "number"}}, is_list=True)
 
 
-def fitted(column: ColumnSchema, *batches: np.ndarray, **arguments: int) -> Vocabulary:
+def fitted(column: ColumnSchema, *batches: np.ndarray | pa.Array | list, **arguments: int) -> Vocabulary:
     vocabulary = Vocabulary(**arguments)
     for batch in batches:
-        vocabulary.update(column, batch)
+        vocabulary.update(column, batch if isinstance(batch, pa.Array) else pa.array(batch))
     vocabulary.finish()
     return vocabulary
 
 
-def words(*values: str) -> np.ndarray:
-    return np.array([value.encode() for value in values], object)
+def words(*values: str) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 def test_values_rank_by_count_and_then_by_value_over_all_batches() -> None:
     vocabulary = fitted(WORD, words("b", "a", "c"), words("c", "d", "c"), words("d", "é"))
     assert vocabulary.values.tolist() == [b"c", b"d", b"a", b"b", "é".encode()]
-    assert vocabulary(tf.constant(["é", "c", "zzz", "", "b"])).numpy().tolist() == [5, 1, 0, 0, 4]
+    assert vocabulary(WORD, tf.constant(["é", "c", "zzz", "", "b"])).numpy().tolist() == [5, 1, 0, 0, 4]
 
 
 def test_integers_rank_as_numbers_and_stay_exact() -> None:
     large = 2**53
     vocabulary = fitted(NUMBER, np.array([10, 9, large + 1, -3, large]))
     assert vocabulary.values.tolist() == [-3, 9, 10, large, large + 1]
-    ids = vocabulary(tf.constant([large + 1, large, large + 2, 0], tf.int64))
+    ids = vocabulary(NUMBER, tf.constant([large + 1, large, large + 2, 0], tf.int64))
     assert ids.numpy().tolist() == [5, 4, 0, 0]
     assert ids.dtype == tf.int64
 
@@ -57,22 +58,22 @@ def test_rare_values_are_unknown(arguments: dict[str, int], values: list[int]) -
     assert vocabulary.values.tolist() == values
     assert vocabulary.size == len(values) + 1
     kept = {value: i for i, value in enumerate(values, start=1)}
-    assert vocabulary(tf.constant([1, 2, 7, 8, 0], tf.int64)).numpy().tolist() == [
+    assert vocabulary(NUMBER, tf.constant([1, 2, 7, 8, 0], tf.int64)).numpy().tolist() == [
         kept.get(value, 0) for value in (1, 2, 7, 8, 0)
     ]
 
 
 def test_ragged_ids_stay_in_their_rows_and_padded_ones_in_their_places() -> None:
-    vocabulary = fitted(HISTORY, (np.array([5, 5, 6]), np.array([2, 1])))
-    ragged = vocabulary(tf.ragged.constant([[6, 5], [], [9]], dtype=tf.int64))
+    vocabulary = fitted(HISTORY, [[5, 5], [6]])
+    ragged = vocabulary(HISTORY, tf.ragged.constant([[6, 5], [], [9]], dtype=tf.int64))
     assert ragged.to_list() == [[2, 1], [], [0]]
-    assert vocabulary(tf.constant([[6, 5], [9, 5]], tf.int64)).numpy().tolist() == [[2, 1], [0, 1]]
+    assert vocabulary(NUMBER, tf.constant([[6, 5], [9, 5]], tf.int64)).numpy().tolist() == [[2, 1], [0, 1]]
 
 
 def test_columns_of_one_domain_share_ids_and_keep_their_own_probabilities() -> None:
     vocabulary = Vocabulary()
-    vocabulary.update(NUMBER, np.array([1, 1, 1, 2]))
-    vocabulary.update(HISTORY, (np.array([2, 2, 2, 3, 3, 3, 3, 3]), np.array([8])))
+    vocabulary.update(NUMBER, pa.array([1, 1, 1, 2]))
+    vocabulary.update(HISTORY, pa.array([[2, 2, 2, 3, 3, 3, 3, 3], []]))
     vocabulary.finish()
     assert vocabulary.values.tolist() == [3, 2, 1]
     seen_once = math.log(1 / 4)
@@ -89,14 +90,14 @@ def test_the_unknown_id_has_the_probability_of_all_dropped_values() -> None:
 
 def test_rare_items_of_a_large_catalogue_do_not_look_alike() -> None:
     vocabulary = fitted(NUMBER, np.array([1, 2, 3]))
-    vocabulary._counts["number"] = Counter({1: 10**9, 2: 30, 3: 1})
+    vocabulary._counts["number"] = ValueCounts(pa.table({"value": [1, 2, 3], "count": [10**9, 30, 1]}))
     expected = [math.log(count / (10**9 + 31)) for count in (1, 10**9, 30, 1)]
     assert expected[2] < math.log(1e-6)
     np.testing.assert_allclose(vocabulary.log_probability("number"), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_model_ready_column_counts_its_ids_and_keeps_its_meaning() -> None:
-    vocabulary = fitted(HISTORY, (np.array([5, 5, 6]), np.array([2, 1])))
+    vocabulary = fitted(HISTORY, [[5, 5], [6]])
     column = vocabulary.output(HISTORY.with_tags(Tags.USER))
     assert (column.cardinality, column.domain_name, column.dtype, column.is_ragged) == (3, "number", "int64", True)
     assert column.tags == {"user"}
@@ -104,15 +105,15 @@ def test_the_model_ready_column_counts_its_ids_and_keeps_its_meaning() -> None:
 
 def test_bools_are_categories_too() -> None:
     vocabulary = fitted(ColumnSchema("b", [Tags.CATEGORICAL], dtype="bool"), np.array([False, False, True]))
-    assert vocabulary(tf.constant([True, False])).numpy().tolist() == [2, 1]
+    assert vocabulary(NUMBER, tf.constant([True, False])).numpy().tolist() == [2, 1]
 
 
 def test_floats_are_no_ids() -> None:
-    with pytest.raises(TypeError, match="Column 'f' is categorical and of dtype float32; ids are strings or integers"):
-        Vocabulary().update(ColumnSchema("f", [Tags.CATEGORICAL], dtype="float32"), np.array([1.5]))
+    with pytest.raises(TypeError, match="Vocabulary takes strings or integers. Column 'f' is categorical, float32"):
+        Vocabulary().output(ColumnSchema("f", [Tags.CATEGORICAL], dtype="float32"))
 
 
-@pytest.mark.parametrize("arguments", [{"min_count": 0}, {"max_size": 0}, {"max_size": -1}])
+@pytest.mark.parametrize("arguments", [{"min_count": 0}, {"max_size": 0}, {"max_size": -1}, {"num_oov_indices": 0}])
 def test_a_bound_below_one_is_refused(arguments: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="min_count and max_size are at least 1. Received"):
+    with pytest.raises(ValueError, match="min_count, max_size and num_oov_indices are at least 1. Received"):
         Vocabulary(**arguments)

@@ -48,6 +48,7 @@ def test_an_empty_schema_has_no_first_column() -> None:
         (Tags.ID, ["user_id", "item_id"], ["history", "image", "title"]),
         ([Tags.TEXT, "picture"], ["image", "title"], ["user_id", "history", "item_id"]),
         ("picture", ["image"], ["user_id", "history", "item_id", "title"]),
+        ("TEXT", ["title"], ["user_id", "history", "item_id", "image"]),
         ("nothing", [], ["user_id", "history", "item_id", "image", "title"]),
     ],
 )
@@ -81,7 +82,7 @@ def test_the_sum_holds_every_column_once() -> None:
 
 
 def test_the_sum_of_two_meanings_of_one_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"more than once: \['title'\]"):
+    with pytest.raises(ValueError, match=r"more than once: \['title'\]\. .*describe them differently.*without"):
         Schema([TITLE]) + Schema([TITLE.with_tags("user")])
 
 
@@ -155,3 +156,67 @@ def test_it_prints_as_a_table(schema: Schema) -> None:
         "history  id_list      int64[]     item (1,234)  user",
         "image    embedding    float32[8]                item, picture",
     ]
+
+
+def test_the_table_shows_what_may_be_missing_and_how_long_lists_are() -> None:
+    schema = Schema(
+        [
+            ColumnSchema("age", properties={"nullable": True, "domain": {"max": 99.5}}, dtype="float32"),
+            ColumnSchema("seen", dims=(None, (1, 20))),
+            ColumnSchema("bought", properties={"nullable": True}, dims=(None, (1, None))),
+        ]
+    )
+    assert repr(schema).splitlines() == [
+        "name    kind     dtype         domain        tags",
+        "age     dense    float32?      age (..99.5)",
+        "seen    id_list  int64[1..20]",
+        "bought  id_list  int64[1..]?",
+    ]
+
+
+def test_replace_changes_one_column_at_its_place(schema: Schema) -> None:
+    changed = schema.replace("item_id", tags=["item"], dtype="string")
+    assert changed.column_names == schema.column_names
+    assert changed["item_id"] == ColumnSchema("item_id", ["item"], ITEM.properties, "string")
+    assert changed.without("item_id") == schema.without("item_id")
+    assert schema["item_id"] == ITEM
+
+
+def test_replace_gives_a_list_another_form(schema: Schema) -> None:
+    assert schema.replace("image", dims=(None, 3))["image"].width == 3
+    assert schema.replace("history", dims=(None, 5))["history"].width == 5
+    assert schema.replace("image", is_list=True)["image"].is_ragged
+    bounded = schema.replace("history", dims=(None, (1, 9)))
+    assert not bounded.replace("history", is_list=False)["history"].is_list
+    assert bounded.replace("history", dtype="string")["history"].value_count == (1, 9)
+
+
+def test_replace_refuses_what_it_does_not_know(schema: Schema) -> None:
+    with pytest.raises(KeyError, match="no column 'tilte'"):
+        schema.replace("tilte", dtype="string")
+    with pytest.raises(ValueError, match=r"unknown keys \['type'\]. Known: .*'dtype'"):
+        schema.replace("title", type="string")
+
+
+WEIGHED = ColumnSchema("genres", ["item"], {"weights": "shares"}, is_list=True)
+SHARES = ColumnSchema("shares", [Tags.WEIGHT], dtype="float32", is_list=True)
+
+
+def test_weights_fit_their_ids_in_any_order_and_selection() -> None:
+    assert len(Schema([WEIGHED, SHARES]) + Schema([TITLE])) == 3
+    assert len(Schema([SHARES, WEIGHED])) == 2
+    assert Schema([WEIGHED, SHARES]).without("shares").column_names == ["genres"]
+    assert Schema([WEIGHED, SHARES]).select_by_tag(Tags.WEIGHT).column_names == ["shares"]
+
+
+@pytest.mark.parametrize(
+    "columns, message",
+    [
+        ([WEIGHED, ColumnSchema("shares", dtype="float32")], "'shares' weighs the ids of 'genres'.*Received float32"),
+        ([WEIGHED, ColumnSchema("shares", is_list=True)], r"must be a list of floats. Received int64\[\]"),
+        ([ColumnSchema("age", properties={"weights": "shares"}), SHARES], "'age' has weights and is dense"),
+    ],
+)
+def test_weights_that_fit_no_ids_are_refused(columns: list[ColumnSchema], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Schema(columns)

@@ -1,4 +1,4 @@
-"""The command line: `tfdual demo`, `tfdual query`, `tfdual inspect`."""
+"""The command line: `tfdual demo`, `query`, `inspect`, `schema` and `validate`."""
 
 from tfdual.cli.main import main
 

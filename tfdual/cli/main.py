@@ -11,6 +11,8 @@ from rich.console import Console
 from tfdual.cli.demo import demo
 from tfdual.cli.inspect import inspect
 from tfdual.cli.query import query
+from tfdual.cli.schema import schema
+from tfdual.cli.validate import validate
 
 EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, tf.errors.OpError)
 
@@ -23,6 +25,8 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(query)
 app.command()(inspect)
+app.command()(schema)
+app.command()(validate)
 
 
 @app.callback()

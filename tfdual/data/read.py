@@ -1,62 +1,108 @@
 """`tfdual.read`: any source of rows, opened by what it is."""
 
-import glob
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from tfdual.data.arrow_tensors import check_columns, widest
+from tfdual.data.arrow_types import arrow_schema
+from tfdual.data.open_source import open_source
+from tfdual.data.quarantine import quarantined
+from tfdual.data.row_mask import RowMask
 from tfdual.data.rows import Rows
+from tfdual.data.sources.feature_maps import FeatureMapSource, holds_feature_maps
+from tfdual.data.sources.parquet import ParquetSource
 from tfdual.schema import Schema
 
 
-def read(source: str | Path | pa.Table, schema: Schema) -> Rows:
+def read(
+    source: Any,
+    schema: Schema,
+    *,
+    query: str | None = None,
+    format: str | None = None,
+    filter: pc.Expression | Sequence[Any] | None = None,
+    on_error: Literal["raise", "quarantine"] = "raise",
+    quarantine: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Rows:
     """Open rows, to be streamed.
 
     Args:
-        source: a Parquet file, a directory of them, a glob such as `"ratings/*.parquet"`, or an Arrow table.
+        source: a file, a directory or a glob, local or remote (`s3://bucket/ratings/*.parquet`), of Parquet, CSV, JSON
+            lines, Arrow IPC or TFRecord; the URL of a database (`postgresql+psycopg://host/shop`), with `query`; an
+            Arrow table; a pandas or polars frame; a dict of arrays.
         schema: Schema. The columns to read, with their types and tags.
+        query: str. A SELECT or the name of a table, for a database. Defaults to `None`.
+        format: str. `"parquet"`, `"csv"`, `"jsonl"`, `"arrow"` or `"tfrecord"`, where the name doesn't tell.
+            Defaults to `None`.
+        filter: the rows to keep: an Arrow expression such as `pc.field("year") >= 2020`, or tuples such as
+            `[("year", ">=", 2020)]`. Parquet folders and row groups that it rules out are not read. Defaults to
+            `None`: all rows.
+        on_error: str. What to do with a row that breaks a rule of the schema: `"raise"` when it is met, or
+            `"quarantine"`: look for such rows now, in one pass, write them aside and use the others. Defaults to
+            `"raise"`.
+        quarantine: path of the Parquet file to write such rows to, with the reasons. Defaults to `None`.
+        storage_options: for the remote file system, as fsspec takes them. Defaults to none.
 
     Returns:
-        `Rows`; nothing but metadata has been read.
+        `Rows`; but for a quarantine, a filter and a database, nothing except metadata has been read.
 
     Raises:
         FileNotFoundError: there is nothing at that path.
-        ValueError: a file is not Parquet or lacks a column, or there is no row.
+        FileExistsError: the quarantine file is there already.
+        ImportError: a package of an extra is not installed; the message names the extra.
+        ValueError: a file is not of its format or lacks a column, or there is no row.
         TypeError: a column's type is not the schema's, or the source is of an unknown kind.
 
     Example:
-        >>> read(pa.table({"age": [31.0]}), Schema(["age"]).from_dict(
-        ...     {"format": "tfdual.schema", "version": 1, "columns": [{"name": "age", "dtype": "float32"}]})).take(1)
+        >>> from tfdual import ColumnSchema
+        >>> read({"age": [31]}, Schema([ColumnSchema("age", dtype="float32")])).take(1)
         [{'age': 31.0}]
     """
-    if isinstance(source, pa.Table):
-        return Rows(ds.dataset(source), schema, "The table")
-    if not isinstance(source, str | Path):
-        raise TypeError(f"read() takes a path, a glob or an Arrow table. Received {type(source).__name__}.")
-    files = _files(str(source))
+    if on_error not in ("raise", "quarantine"):
+        raise ValueError(f'on_error is "raise" or "quarantine". Received {on_error!r}.')
+    if (quarantine is not None) != (on_error == "quarantine"):
+        raise ValueError("on_error='quarantine' and quarantine=PATH go together. Give both, or none of them.")
+    expression = pq.filters_to_expression(list(filter)) if isinstance(filter, list | tuple) else filter
+    opened = open_source(source, arrow_schema(schema), query, format, expression, storage_options)
+    if holds_feature_maps(opened):
+        opened = FeatureMapSource(opened, schema)
+    rows = Rows(opened, schema)
+    if expression is not None:
+        rows = _filtered(rows, expression)
+    if quarantine is not None:
+        rows = quarantined(rows, Path(quarantine))
+    if not _has_rows(rows):
+        raise ValueError(f"{opened.name} has no rows. Write at least one row, or name another source.")
+    return rows
+
+
+def _filtered(rows: Rows, expression: pc.Expression) -> Rows:
+    source = rows.stream.source
+    if isinstance(source, ParquetSource):
+        return rows.where(RowMask(keep for part in source.parts for keep in source.matches(part)))
+
+    def matches() -> Iterator[np.ndarray]:
+        for table in rows.stream.tables():
+            keep = ds.dataset(table).to_table(columns={"keep": expression}).column(0)
+            yield pc.fill_null(keep, False).to_numpy()
+
     try:
-        fragments = ds.dataset(files, format="parquet").get_fragments()
-        found = {fragment.path: fragment.physical_schema for fragment in fragments}
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{source} can't be read as Parquet: {str(error).splitlines()[0]}") from error
-    for path, columns in found.items():
-        check_columns(columns, schema, path)
-    wide = widest(list(found.values()), schema.column_names)
-    return Rows(ds.dataset(files, schema=wide, format="parquet"), schema, str(source))
+        return rows.where(RowMask(matches()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(
+            f"The filter {expression} doesn't fit the columns {rows.schema.column_names}: {str(error).splitlines()[0]}."
+        ) from error
 
 
-def _files(source: str) -> list[str]:
-    path = Path(source)
-    if path.is_dir():
-        found = sorted(str(file) for file in path.rglob("*.parquet"))
-        wanted = f"The directory {source} holds no *.parquet file."
-    elif path.exists():
-        found, wanted = [source], ""
-    else:
-        found = sorted(glob.glob(source, recursive=True))
-        wanted = f"There is no file, directory or glob match {source}."
-    if not found:
-        raise FileNotFoundError(f"{wanted} Give the path of a Parquet file, a directory of them, or a glob.")
-    return found
+def _has_rows(rows: Rows) -> bool:
+    if rows.stream.mask is not None:
+        return rows.stream.mask.count() > 0
+    known = [part.rows for part in rows.stream.source.parts]
+    return any(known) or None in known and any(piece.block.table.num_rows for piece in rows.stream.pieces())

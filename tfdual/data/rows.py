@@ -1,84 +1,161 @@
-"""Rows of one schema, streamed from Arrow into tf.data."""
+"""Rows of one schema, streamed from any source."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 import tensorflow as tf
 
-from tfdual.data.arrow_tensors import Ragged, check_columns, is_ragged, to_numpy
-from tfdual.data.shuffle import rebatched, shuffled, stored_order
+from tfdual._optional import require
+from tfdual.data.arrow_types import arrow_schema, check_columns, check_schema
+from tfdual.data.batches import Plan, random_seed, to_dataset
+from tfdual.data.order import rebatched, stored
+from tfdual.data.row_mask import RowMask
+from tfdual.data.row_stream import RowStream
+from tfdual.data.sources.memory import MemorySource
+from tfdual.data.sources.source import Source
+from tfdual.data.validation import ValidationReport
 from tfdual.schema import Schema
 
 
 class Rows:
     """The rows of a source, with the schema that types them. Made by `tfdual.read`.
 
+    Rows are streamed: what is in memory at a time is a few row groups. Every value is checked against the schema as
+    it passes.
+
     Args:
-        dataset: pyarrow.dataset.Dataset. Where the rows come from; it is streamed, never read as a whole.
-        schema: Schema. The columns to read; others are left in the file.
-        source: str. How messages name the source. Defaults to `"The source"`.
+        source: Source.
+        schema: Schema. The columns to read; others are left where they are.
+        mask: RowMask. The rows in use. Defaults to `None`: all.
+
+    Attributes:
+        report: ValidationReport of the pass that put bad rows aside; None where `on_error="raise"`.
 
     Raises:
-        ValueError: the source lacks a column, or has no row.
-        TypeError: a column has another type than the schema says.
+        ValueError: the source lacks a column, or the schema has none.
+        TypeError: a column has a type that can't become the schema's.
 
     Example:
-        >>> table = pa.table({"user_id": [7, 8, 9]})
-        >>> rows = Rows(ds.dataset(table), Schema(["user_id"]))
+        >>> from tfdual import read
+        >>> rows = read({"user_id": [7, 8, 9]}, Schema(["user_id"]))
         >>> [batch["user_id"].numpy().tolist() for batch in rows.batch(2)]
         [[7, 8], [9]]
     """
 
-    def __init__(self, dataset: ds.Dataset, schema: Schema, source: str = "The source") -> None:
-        check_columns(dataset.schema, schema, source)
+    def __init__(self, source: Source, schema: Schema, mask: RowMask | None = None) -> None:
+        if not len(schema):
+            raise ValueError("Rows need a schema of at least one column. Received an empty one.")
+        check_schema(schema)
+        for file, found in source.arrow_schemas.items():
+            check_columns(found, schema, file, source.is_text)
         self.schema = schema
-        self.source = source
-        self._dataset = dataset
-        self._length = dataset.count_rows()
-        if self._length == 0:
-            raise ValueError(f"{source} has no rows. Write at least one row, or name another source.")
+        self.report: ValidationReport | None = None
+        self._stream = RowStream(source, schema, mask)
+
+    @property
+    def source(self) -> str:
+        """What messages call the source."""
+        return self._stream.source.name
+
+    @property
+    def stream(self) -> RowStream:
+        """Source and mask: what splits, joins and validation work on."""
+        return self._stream
 
     def __len__(self) -> int:
-        return self._length
+        """Rows in use. Where no metadata tells (CSV, JSON lines, TFRecord), the first use reads the source once."""
+        return sum(self._stream.part_rows)
 
     def tables(self, size: int = 65_536) -> Iterator[pa.Table]:
-        """The rows as Arrow tables of `size` rows, in stored order."""
-        return rebatched(stored_order(self._dataset, self.schema.column_names), size, drop_remainder=False)
+        """The rows as Arrow tables of `size` rows, in stored order.
 
-    def arrays(self, size: int = 65_536) -> Iterator[dict[str, np.ndarray | Ragged]]:
-        """The rows as NumPy arrays of `size` rows; ragged lists as (values, lengths)."""
-        for table in self.tables(size):
-            yield self._arrays(table)
+        Raises:
+            ValueError: a row breaks a rule; the message names file, row and column.
+        """
+        return rebatched(stored(self._stream), size, drop_remainder=False)
 
     def to_arrow(self) -> pa.Table:
         """All rows as one Arrow table, in memory."""
-        return self._dataset.to_table(columns=self.schema.column_names)
+        return pa.concat_tables([arrow_schema(self.schema).empty_table(), *self._stream.tables()])
+
+    def to_pandas(self) -> Any:
+        """All rows as a pandas frame, in memory; nullable integers as pandas' `Int64` and `Int32`, which stay exact.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        pandas = require("pandas", extra="frames")
+        types = {pa.int64(): pandas.Int64Dtype(), pa.int32(): pandas.Int32Dtype()}
+        table = self.to_arrow()
+        frame = table.to_pandas()
+        for column in self.schema:
+            if column.nullable and not column.is_list and column.dtype in ("int64", "int32"):
+                frame[column.name] = table.select([column.name]).to_pandas(types_mapper=types.get)[column.name]
+        return frame
 
     def take(self, n: int) -> list[dict[str, Any]]:
-        """The first `n` rows as Python values."""
-        return self._dataset.head(n, columns=self.schema.column_names).to_pylist()
+        """The first `n` rows as Python values; no more is read than the blocks that hold them.
+
+        Raises:
+            ValueError: `n` is negative, or a row of those blocks breaks a rule.
+        """
+        if n < 0:
+            raise ValueError(f"take() gives the first n rows, n >= 0. Received {n}.")
+        table = next(self.tables(n), None) if n else None
+        return [] if table is None else table.to_pylist()
 
     def select(self, schema: Schema) -> "Rows":
         """The same rows, typed by another schema: fewer columns, other tags."""
-        return Rows(self._dataset, schema, self.source)
+        return Rows(self._stream.source, schema, self._stream.mask)
+
+    def where(self, mask: RowMask) -> "Rows":
+        """The rows that `mask` keeps; it has one entry for each row of these rows.
+
+        Raises:
+            ValueError: the mask has another length.
+        """
+        if len(mask) != len(self):
+            raise ValueError(f"The mask must have one entry a row: {len(self)}. Received {len(mask)}.")
+        if self._stream.mask is not None:
+            mask = mask.inside(self._stream.mask)
+        return Rows(self._stream.source, self.schema, mask)
+
+    def shard(self, index: int, count: int) -> "Rows":
+        """Part `index` of `count` parts of consecutive rows, whose sizes differ by at most one row.
+
+        A worker reads only the row groups that hold its rows. Every row is in exactly one shard.
+
+        Raises:
+            ValueError: `index` is not in `0 .. count - 1`, or a shard would hold no row.
+        """
+        if not 0 <= index < count:
+            raise ValueError(f"shard() takes 0 <= index < count. Received index={index}, count={count}.")
+        if count > len(self):
+            raise ValueError(f"{len(self)} rows can't be cut into {count} shards. Use fewer workers.")
+        rows = len(self)
+        return self.where(RowMask.ranges(rows, [(index * rows // count, (index + 1) * rows // count)]))
 
     def unique(self, by: str) -> "Rows":
-        """The first row of each value of the column `by`, held in memory.
+        """The first row of each value of the column `by`, held in memory; a missing value is a value.
+
+        The column is read as a whole to find those rows, and then no more of the others than the parts they are in.
 
         Raises:
             KeyError: the schema has no such column.
+            TypeError: the column holds lists.
         """
-        self.schema[by]
-        table = self.to_arrow()
-        keys = table.column(by).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-        first = np.sort(np.unique(keys, return_index=True)[1])
-        return Rows(ds.dataset(table.take(pa.array(first))), self.schema, self.source)
+        if self.schema[by].is_list:
+            raise TypeError(f"unique() needs a column of single values. '{by}' holds lists.")
+        keys = self.select(self.schema.select_by_name(by)).to_arrow().column(by)
+        numbers = keys.dictionary_encode("encode").combine_chunks().indices.to_numpy(zero_copy_only=False)
+        is_first = np.zeros(len(numbers), bool)
+        is_first[np.unique(numbers, return_index=True)[1]] = True
+        return Rows(MemorySource(self.where(RowMask([is_first])).to_arrow(), self.source), self.schema)
 
     def batch(
-        self, size: int, shuffle: bool = False, seed: int | None = None, drop_remainder: bool = False
+        self, size: int, shuffle: bool = False, seed: int | None = None, drop_remainder: bool = False, start: int = 0
     ) -> tf.data.Dataset:
         """Batches for `model.fit`, each epoch in a new order where `shuffle` is set.
 
@@ -87,57 +164,33 @@ class Rows:
             shuffle: bool. Shuffle in bounded memory (row groups, then windows of 524,288 rows). Defaults to `False`.
             seed: int. Makes the orders of all epochs repeatable. Defaults to `None`: random.
             drop_remainder: bool. Leave out a last batch of fewer rows. Defaults to `False`.
+            start: int. Batches that an interrupted run has used already, over all its epochs, such as
+                `int(model.optimizer.iterations)`. The first pass is the rest of the epoch in which that run stopped,
+                the same rows in the same order; what lies before is skipped, mostly without being read. Defaults to 0.
 
         Returns:
             `tf.data.Dataset` of dict: name -> Tensor `(batch,)`, vectors `(batch, width)`, lists RaggedTensor.
+            Each pass over it is an epoch, and the next one begins when the last batch was taken. A pass that is broken
+            off (a look at the first batch, `take`) doesn't count: the next pass is the same epoch again. So are two
+            passes at the same time, e.g. of `tf.data.Dataset.zip`. The cardinality is the number of batches of a whole
+            epoch, also where a first pass is shorter; Keras then warns that the data ran out, and goes on rightly.
 
         Raises:
-            ValueError: a size below 1, or a seed without `shuffle`.
+            ValueError: a size below 1, no row, a seed without `shuffle`, a negative seed, or a start without a seed.
         """
         if size < 1:
             raise ValueError(f"A batch has at least 1 row. Received size={size}.")
+        if start < 0:
+            raise ValueError(f"start is the number of batches used before, 0 or more. Received {start}.")
         if seed is not None and not shuffle:
             raise ValueError(f"seed={seed} has no effect without shuffle=True. Set shuffle, or leave out the seed.")
-        batches = len(self) // size if drop_remainder else -(-len(self) // size)
-        dataset = tf.data.Dataset.from_generator(
-            self._generator(size, shuffle, seed, drop_remainder),
-            output_signature=self._signature(size if drop_remainder else None),
-        )
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
-        return dataset.map(_with_ragged).prefetch(2)
-
-    def _generator(
-        self, size: int, shuffle: bool, seed: int | None, drop_remainder: bool
-    ) -> Callable[[], Iterator[dict[str, Any]]]:
-        epochs = np.random.SeedSequence(seed)
-
-        def generate() -> Iterator[dict[str, Any]]:
-            names = self.schema.column_names
-            if shuffle:
-                tables = shuffled(self._dataset, names, np.random.default_rng(epochs.spawn(1)[0]))
-            else:
-                tables = stored_order(self._dataset, names)
-            for table in rebatched(tables, size, drop_remainder):
-                yield self._arrays(table)
-
-        return generate
-
-    def _arrays(self, table: pa.Table) -> dict[str, np.ndarray | Ragged]:
-        return {column.name: to_numpy(table.column(column.name), column) for column in self.schema}
-
-    def _signature(self, size: int | None) -> dict[str, Any]:
-        signature: dict[str, Any] = {}
-        for column in self.schema:
-            if is_ragged(column):
-                values = tf.TensorSpec([None], column.dtype)
-                signature[column.name] = (values, tf.TensorSpec([size], tf.int64))
-            else:
-                signature[column.name] = tf.TensorSpec([size] + ([column.width] if column.width else []), column.dtype)
-        return signature
-
-
-def _with_ragged(batch: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: tf.RaggedTensor.from_row_lengths(*value, validate=False) if isinstance(value, tuple) else value
-        for name, value in batch.items()
-    }
+        if seed is not None and seed < 0:
+            raise ValueError(f"A seed is 0 or more. Received {seed}.")
+        if start and shuffle and seed is None:
+            raise ValueError(f"start={start} needs the seed of the interrupted run, which tells its order. Give seed.")
+        plan = Plan(size, shuffle, random_seed() if seed is None else seed, drop_remainder, start)
+        if not plan.batches(len(self)):
+            raise ValueError(
+                f"{self.source} has {len(self)} rows: no batch of {size}. Give more rows, or a lower size."
+            )
+        return to_dataset(self._stream, plan)

@@ -51,9 +51,4 @@ def raw_ids(batch: dict[str, Tensor], item_id: str, rows: Rows | tf.data.Dataset
     ids = batch[item_id].numpy()
     if isinstance(rows, Rows):
         return ids
-    if not ids.all():
-        raise ValueError(
-            f"{int((ids == 0).sum())} items are unknown to the vocabulary of '{item_id}', so their ids are lost. "
-            "Pass raw rows of `tfdual.read` instead of a mapped dataset."
-        )
-    return np.array(prep.vocabulary(item_id))[ids - 1]
+    return prep.raw_values(item_id, ids)

@@ -1,18 +1,34 @@
 """Values that are ready as they are."""
 
+from dataclasses import replace
+
 import tensorflow as tf
 
+from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.preprocessing.transform import Transform
-from tfdual.schema import ColumnSchema
+from tfdual.preprocessing.transform import Transform, refusal
+from tfdual.schema import ColumnSchema, Kind
 
 
+@register
 class Passthrough(Transform):
-    """Cast to float32 and change nothing: for vectors that come from elsewhere."""
+    """Change nothing but the type: ids become int64, other numbers float32.
+
+    For vectors and weights that come from elsewhere, and for ids whose domain says how many there are.
+
+    Raises:
+        TypeError: the column holds strings.
+    """
 
     def output(self, column: ColumnSchema) -> ColumnSchema:
-        """The column as float32."""
-        return ColumnSchema(column.name, column.tags, column.properties, "float32", column.is_list, dims=column.dims)
+        """The column as float32, or int64."""
+        if column.dtype == "string":
+            raise refusal(self, "numbers", column, "Use Vocabulary, HashBuckets or a transform of text.")
+        return replace(column, dtype=_dtype(column))
 
-    def __call__(self, values: Tensor) -> Tensor:
-        return tf.cast(values, tf.float32)
+    def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
+        return tf.cast(values, _dtype(column))
+
+
+def _dtype(column: ColumnSchema) -> str:
+    return "int64" if column.kind in (Kind.CATEGORICAL, Kind.ID_LIST) else "float32"

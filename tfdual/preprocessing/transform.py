@@ -1,30 +1,56 @@
 """What every transform of a column is."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Self
 
-import numpy as np
+import keras
+import pyarrow as pa
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.schema import ColumnSchema
 
-Values: TypeAlias = np.ndarray | tuple[np.ndarray, np.ndarray]
-
 
 class Transform(ABC):
-    """Raw values of a column -> model-ready values; fitted on a stream, then a TensorFlow function.
+    """Raw values of a column -> model-ready values; learned from a stream, then a TensorFlow function.
 
-    One transform serves all columns that share a domain. `update` sees every batch once, `finish` is called after
-    the last one, and from then on the transform may be called, in `tf.data` or in a served graph.
+    A transform that learns overrides `update`, `finish`, `state` and `restore`. `update` sees each batch once, `finish`
+    comes after the last, and again when more rows were seen. From then on the transform may be called, in `tf.data` or
+    in a served graph. Columns of one domain share one transform that learns.
+
+    `__init__` stores each argument under its own name, and a class of yours is registered with
+    `keras.saving.register_keras_serializable`, so that `Preprocessor.load` finds it.
+
+    Example:
+        >>> @keras.saving.register_keras_serializable("mine")
+        ... class Double(Transform):
+        ...     def output(self, column):
+        ...         return column
+        ...     def __call__(self, column, values):
+        ...         return 2 * values
+        >>> Double()(ColumnSchema("age", dtype="float32"), tf.constant([21.0])).numpy().tolist()
+        [42.0]
     """
 
-    def update(self, column: ColumnSchema, values: Values) -> None:  # noqa: B027
-        """Learn from one batch of raw values: an array, or (values, lengths) of a ragged list."""
+    @property
+    def learns(self) -> bool:
+        """Whether `update` must see the rows before the transform works."""
+        return type(self).update is not Transform.update
+
+    def update(self, column: ColumnSchema, values: pa.Array) -> None:  # noqa: B027
+        """Learn from one batch of `column`; nulls are missing values."""
 
     def finish(self) -> None:  # noqa: B027
-        """Learn no more."""
+        """Make ready what was learned."""
+
+    def state(self) -> dict[str, Any]:
+        """What was learned: plain JSON types and `pa.Table`, for `restore`."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Take back what `state` gave; the transform works at once, and can learn on."""
 
     @property
     def tables(self) -> list[Any]:
@@ -33,25 +59,36 @@ class Transform(ABC):
 
     @abstractmethod
     def output(self, column: ColumnSchema) -> ColumnSchema:
-        """The model-ready column that `column` becomes."""
+        """The column that `column` becomes. Refuses a column that this transform can't take.
+
+        Raises:
+            TypeError: the column is of another kind or dtype.
+        """
 
     @abstractmethod
-    def __call__(self, values: Tensor) -> Tensor:
-        """Model-ready values, ragged where `values` is."""
+    def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
+        """The values of `output(column)`, ragged where `values` is."""
 
+    def outputs(self, column: ColumnSchema) -> list[ColumnSchema]:
+        """`output(column)`, then the companion columns that come from the same raw column."""
+        return [self.output(column)]
 
-def lookup_table(values: np.ndarray, dtype: tf.DType) -> tf.lookup.StaticHashTable:
-    """A table from value to its position + 1, and from any other value to 0."""
-    keys, ids = values, np.arange(1, len(values) + 1)
-    if not len(values):  # TensorFlow makes no empty table
-        keys, ids = np.array([b"" if dtype == tf.string else 0]), np.array([0])
-    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, dtype), tf.constant(ids, tf.int64))
-    return tf.lookup.StaticHashTable(initializer, default_value=0)
+    def apply(self, column: ColumnSchema, values: Tensor) -> dict[str, Tensor]:
+        """The values of `outputs(column)`, by name."""
+        return {column.name: self(column, values)}
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of `__init__`, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
-def flat(values: Values) -> np.ndarray:
-    """All values of a batch, without their row."""
-    return values[0] if isinstance(values, tuple) else values.reshape(-1)
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The transform whose `get_config` that was."""
+        return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
 
 def on_values(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
@@ -59,3 +96,12 @@ def on_values(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
     if isinstance(values, tf.RaggedTensor):
         return values.with_flat_values(function(values.flat_values))
     return function(values)
+
+
+def refusal(transform: Transform, wanted: str, column: ColumnSchema, advice: str) -> TypeError:
+    """The error of a column that a transform can't take."""
+    shape = f"list[{column.width or ''}] of " if column.is_list else ""
+    return TypeError(
+        f"{type(transform).__name__} takes {wanted}. Column '{column.name}' is {column.kind}, {shape}{column.dtype}. "
+        f"{advice}"
+    )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tfdual.schema.list_lengths import Bounds, settle_lengths
+from tfdual.schema.properties import check_properties
 from tfdual.schema.tags import Tags, expand_tags
 
 DTYPES = ("int64", "int32", "float32", "float64", "string", "bool")
@@ -27,16 +29,19 @@ class ColumnSchema:
     Args:
         name: str. The column's name in the rows and in the model's inputs.
         tags: iterable of `Tags` or str. Compound tags are expanded. Defaults to none.
-        properties: mapping. `"domain"`: `{"name": str, "min": int, "max": int}`; columns whose domains share a
-            name share vocabulary and embedding table. Defaults to none.
+        properties: mapping. `"domain"`: `{"name": str, "min": number, "max": number}`; columns whose domains share a
+            name share vocabulary and embedding table. `"nullable"`: a row may hold no value. `"value_count"`:
+            `{"min": int, "max": int or None}`, the bounds of a list's length. `"weights"`: the column that weighs the
+            ids of this list. `"delimiter"`: what parts a list in a text file. Others are kept. Defaults to none.
         dtype: str. One of `int64`, `int32`, `float32`, `float64`, `string`, `bool`. Defaults to `"int64"`.
-        is_list: bool. Each row holds several values. Defaults to `False`.
+        is_list: bool. Each row holds several values; `dims` and `"value_count"` say so too. Defaults to `False`.
         is_ragged: bool. Rows differ in length. Defaults to `is_list` where no width is given.
-        dims: tuple. `(None, width)` for vectors of a fixed width. Defaults to `None`.
+        dims: tuple. `(None, width)` for vectors of a fixed width, `(None, None)` for lists of any length,
+            `(None, (min, max))` for lists of bounded length. Defaults to `None`.
 
     Raises:
-        ValueError: empty name, unknown dtype, tags that exclude each other, a width that is not positive, a domain
-            that is no mapping.
+        ValueError: empty name, unknown dtype, tags that exclude each other, dims of another form, a property of
+            another type or form.
 
     Example:
         >>> ColumnSchema("user_id", tags=[Tags.USER_ID], dtype="string").kind
@@ -59,29 +64,27 @@ class ColumnSchema:
         dtype: str = "int64",
         is_list: bool = False,
         is_ragged: bool | None = None,
-        dims: Sequence[int | None] | None = None,
+        dims: Sequence[Any] | None = None,
     ) -> None:
         properties = dict(properties or {})
         if not isinstance(name, str) or not name:
             raise ValueError(f"A column needs a name, a string of at least one character. Received {name!r}.")
         if dtype not in DTYPES:
             raise ValueError(f"Column '{name}' has the unknown dtype {dtype!r}. Use one of {', '.join(DTYPES)}.")
-        if dims is not None and (len(dims) != 2 or not dims[1] or dims[1] < 1):
-            raise ValueError(f"Column '{name}': dims must be (None, width), width >= 1. Received {dims}.")
-        if not isinstance(domain := properties.get("domain", {}), Mapping):
-            raise ValueError(f"Column '{name}': the property 'domain' is a mapping. Received {domain!r}.")
-        is_list = is_list or dims is not None
+        properties, dims, has_lengths = settle_lengths(name, properties, dims)
+        is_list = is_list or has_lengths
         values = {
             "name": name,
             "tags": expand_tags(tags),
             "properties": properties,
             "dtype": dtype,
             "is_list": is_list,
-            "is_ragged": is_list and dims is None if is_ragged is None else is_ragged,
-            "dims": None if dims is None else tuple(dims),
+            "is_ragged": is_list and dims is None and is_ragged is not False,
+            "dims": dims,
         }
         for field, value in values.items():
             object.__setattr__(self, field, value)
+        check_properties(name, properties, dtype, ids=self.kind in (Kind.CATEGORICAL, Kind.ID_LIST))
 
     def __hash__(self) -> int:
         return hash((self.name, self.tags, self.dtype, self.is_list, self.is_ragged, self.dims))
@@ -91,7 +94,8 @@ class ColumnSchema:
         """What the column is: told by type and tags.
 
         Floats in a list are an embedding, other lists are id lists. A single value is categorical if it is tagged
-        `CATEGORICAL` or `ID`, text if it is a string, and dense otherwise.
+        `CATEGORICAL` or `ID`, text if it is a string, and dense otherwise. A column tagged `WEIGHT` is no feature of
+        its own: it belongs to the id list that names it in `"weights"`.
         """
         if self.is_list:
             return Kind.EMBEDDING if self.dtype.startswith("float") else Kind.ID_LIST
@@ -105,15 +109,40 @@ class ColumnSchema:
         return None if self.dims is None else self.dims[1]
 
     @property
+    def value_count(self) -> Bounds:
+        """The fewest and the most values of a row that has any; None where there is no upper bound."""
+        if not self.is_list:
+            return 1, 1
+        if self.width is not None:
+            return self.width, self.width
+        bounds = self.properties.get("value_count", {})
+        return bounds.get("min", 0), bounds.get("max")
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a row may hold no value."""
+        return self.properties.get("nullable", False)
+
+    @property
+    def weights(self) -> str | None:
+        """The column that holds a weight for each id of this list; None where all weigh the same."""
+        return self.properties.get("weights")
+
+    @property
+    def delimiter(self) -> str | None:
+        """What parts the values of a list in a text; None where nothing does."""
+        return self.properties.get("delimiter")
+
+    @property
     def domain_name(self) -> str:
         """The name under which vocabulary and embedding table are shared; the column's own by default."""
         return self.properties.get("domain", {}).get("name", self.name)
 
     @property
     def cardinality(self) -> int | None:
-        """Rows that an embedding table needs: the domain's max + 1. None where the domain is not known."""
+        """Rows that an embedding table needs: the domain's max + 1. None for floats and where max is not known."""
         maximum = self.properties.get("domain", {}).get("max")
-        return None if maximum is None else int(maximum) + 1
+        return None if maximum is None or self.dtype.startswith("float") else int(maximum) + 1
 
     def with_tags(self, tags: Any) -> "ColumnSchema":
         """A copy that has `tags` as well."""

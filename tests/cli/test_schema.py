@@ -1,0 +1,42 @@
+"""`tfdual schema`: a first schema, and why."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tfdual.schema import Kind, Schema
+
+
+def write_ratings(folder: Path) -> Path:
+    table = pa.table({"user_id": [1, 2, 2], "rating": [4.5, 3.0, 1.0], "title": ["Heat", "Alien", "Big"]})
+    pq.write_table(table, folder / "ratings.parquet")
+    return folder / "ratings.parquet"
+
+
+def test_schema_prints_every_column_and_why(run_tfdual, tmp_path: Path) -> None:
+    finished = run_tfdual("schema", write_ratings(tmp_path))
+    assert finished.code == 0
+    assert [line.split()[0] for line in finished.out.splitlines()] == ["name", "user_id", "rating", "title"]
+    assert [line.split(":")[0] for line in finished.err.splitlines()] == ["user_id", "rating", "title"]
+
+
+def test_schema_writes_a_file_that_validate_takes(run_tfdual, tmp_path: Path) -> None:
+    source, out = write_ratings(tmp_path), tmp_path / "schema.json"
+    assert run_tfdual("schema", source, "--out", out).code == 0
+    schema = Schema.load(out)
+    assert (schema["user_id"].kind, schema["rating"].dtype, schema["title"].dtype) == (
+        Kind.CATEGORICAL,
+        "float64",
+        "string",
+    )
+    assert run_tfdual("validate", source, "--schema", out).code == 0
+
+
+def test_schema_overwrites_no_file(run_tfdual, tmp_path: Path) -> None:
+    out = tmp_path / "schema.json"
+    out.write_text("mine")
+    finished = run_tfdual("schema", write_ratings(tmp_path), "--out", out)
+    assert finished.code == 2
+    assert "is there already" in finished.err
+    assert out.read_text() == "mine"

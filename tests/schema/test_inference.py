@@ -1,0 +1,254 @@
+"""A schema from a sample: what names, types and values tell, and why."""
+
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tfdual.schema import ColumnSchema, Kind, Schema, Tags
+from tfdual.schema.inference import infer_columns
+from tfdual.schema.names import name_tags
+
+ROWS = 40
+
+
+def repeated(*values: Any) -> list[Any]:
+    return [values[row % len(values)] for row in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    "name, tags",
+    [
+        ("user_id", {"user", "id", "user_id"}),
+        ("userId", {"user", "id", "user_id"}),
+        ("customerID", {"user", "id", "user_id"}),
+        ("movieId", {"item", "id", "item_id"}),
+        ("productid", {"item", "id", "item_id"}),
+        ("session_id", {"session", "id", "session_id"}),
+        ("id", {"id"}),
+        ("product_category_id", {"item", "id"}),
+        ("item_ids", {"item", "id", "item_id"}),
+        ("user_past_items", {"user"}),
+        ("last_viewed_products", {"user"}),
+        ("news_title", {"item"}),
+        ("created_at", {"time"}),
+        ("timestamp", {"time"}),
+        ("rating", {"target"}),
+        ("avg_rating", {"continuous"}),
+        ("item_price", {"item", "continuous"}),
+        ("genre_weights", {"weight"}),
+        ("grid", set()),
+        ("paid", set()),
+        ("latest", set()),
+        ("", set()),
+        ("42", set()),
+    ],
+)
+def test_a_name_suggests_tags(name: str, tags: set[str]) -> None:
+    assert name_tags(name) == tags
+
+
+@pytest.mark.parametrize(
+    "name, values, expected",
+    [
+        ("user_id", pa.array(range(ROWS), pa.int32()), {"tags": ["categorical", "user_id"], "dtype": "int32"}),
+        ("shop", pa.array(repeated("a", "b")), {"tags": ["categorical"], "dtype": "string"}),
+        ("shop", pa.array(repeated("a", "b")).dictionary_encode(), {"tags": ["categorical"], "dtype": "string"}),
+        ("sku", pa.array([f"SKU-{row}" for row in range(ROWS)]), {"tags": ["item", "categorical"], "dtype": "string"}),
+        ("title", pa.array([f"the song of {row}" for row in range(ROWS)]), {"tags": ["text"], "dtype": "string"}),
+        ("city", pa.array(repeated("New York", "Los Angeles")), {"tags": ["categorical"], "dtype": "string"}),
+        ("level", pa.array(repeated(1, 2, 3)), {"tags": ["categorical"]}),
+        ("offset", pa.array(range(ROWS)), {"tags": ["continuous"]}),
+        ("age", pa.array(repeated(20, 30)), {"tags": ["continuous"]}),
+        ("height", pa.array(repeated(1.5, 2.5), pa.float32()), {"tags": ["continuous"], "dtype": "float32"}),
+        ("height", pa.array(repeated(1.5, None)), {"tags": ["continuous"], "dtype": "float64", "nullable": True}),
+        ("fresh", pa.array(repeated(True, False)), {"tags": [], "dtype": "bool"}),
+        ("time", pa.array(range(ROWS)), {"tags": ["time", "continuous"]}),
+        ("clicked", pa.array(repeated(0, 1)), {"tags": ["target"]}),
+        ("vector", pa.array(repeated([1.0, 2.0])), {"tags": ["embedding"], "dtype": "float64", "dims": (None, 2)}),
+        (
+            "vector",
+            pa.array(repeated([1.0, 2.0], None), pa.list_(pa.float32(), 2)),
+            {"tags": ["embedding"], "dtype": "float32", "dims": (None, 2), "nullable": True},
+        ),
+        ("seen", pa.array(repeated([1], [2, 3])), {"tags": ["categorical"], "is_list": True}),
+        (
+            "past_items",
+            pa.array(repeated(["a"], [])),
+            {"tags": ["user", "categorical"], "dtype": "string", "is_list": True},
+        ),
+    ],
+)
+def test_type_and_values_tell_the_column(name: str, values: pa.Array, expected: dict[str, Any]) -> None:
+    properties = {"nullable": True} if expected.pop("nullable", False) else {}
+    schema, reasons = infer_columns(pa.table({name: values}))
+    assert list(schema) == [ColumnSchema(name, properties=properties, **expected)]
+    assert " -> " in reasons[name]
+
+
+@pytest.mark.parametrize(
+    "texts, dtype, nullable",
+    [
+        (["1", "-2", "30"], "int64", False),
+        (["1", "", "3"], "int64", True),
+        (["1", None, "3"], "int64", True),
+        (["1.5", "2", ".5", "1e-3"], "float64", False),
+        (["True", "false"], "bool", False),
+        (["007", "120"], "string", False),
+        (["99999999999999999999", "1"], "string", False),
+        (["e5", "e6"], "string", False),
+        (["-", "."], "string", False),
+    ],
+)
+def test_texts_of_a_csv_spell_a_dtype(texts: list[str], dtype: str, nullable: bool) -> None:
+    column = infer_columns(pa.table({"x": texts}), from_text=True)[0]["x"]
+    assert (column.dtype, column.nullable) == (dtype, nullable)
+    assert infer_columns(pa.table({"x": texts}))[0]["x"].dtype == "string"
+
+
+@pytest.mark.parametrize(
+    "texts, delimiter, dtype",
+    [
+        (repeated("Action|Comedy", "Drama", "Comedy|Drama"), "|", "string"),
+        (repeated("red, blue", "blue, green"), ", ", "string"),
+        (repeated("1;2;3", "2;3"), ";", "int64"),
+        ([f"Once, in town {row}, there was a king" for row in range(ROWS)], None, "string"),
+        (repeated("New York", "Rome"), None, "string"),
+    ],
+)
+def test_a_delimiter_with_repeated_short_parts_is_a_list(texts: list[str], delimiter: str | None, dtype: str) -> None:
+    column = infer_columns(pa.table({"x": texts}), from_text=True)[0]["x"]
+    assert (column.is_list, column.properties.get("delimiter"), column.dtype) == (
+        delimiter is not None,
+        delimiter,
+        dtype,
+    )
+    assert not infer_columns(pa.table({"x": texts}))[0]["x"].is_list
+
+
+def test_floats_as_many_as_ids_weigh_them() -> None:
+    table = pa.table(
+        {
+            "genre_weights": repeated([0.5], [0.1, 0.2], []),
+            "genres": repeated(["a"], ["a", "b"], []),
+            "user_past_items": repeated([7], [8, 9], []),
+            "strength": repeated([1.5], [2.5, 3.5], []),
+        }
+    )
+    schema, reasons = infer_columns(table)
+    assert schema.column_names == ["genre_weights", "genres", "user_past_items", "strength"]
+    assert schema["genres"].properties == {"weights": "genre_weights"}
+    assert schema["user_past_items"].properties == {"weights": "strength"}
+    assert schema["strength"].tags == {"weight", "user"}
+    assert "as many in every row as 'genres' has" in reasons["genre_weights"]
+
+
+def test_weights_of_one_length_are_no_embedding() -> None:
+    schema, _ = infer_columns(pa.table({"tag": [[1, 2], [3, 4]], "tag_weights": [[0.5, 1.0], [0.25, 2.0]]}))
+    assert schema["tag"].properties == {"weights": "tag_weights"}
+    assert schema["tag_weights"].tags == {"weight"}
+
+
+@pytest.mark.parametrize(
+    "name, values, reason",
+    [
+        ("x", pa.nulls(2), "every value is missing"),
+        ("x", pa.array([{"a": 1}, {"a": 2}]), "numbers, bools, strings and lists"),
+        ("x", pa.array([Decimal(1), Decimal(2)]), "numbers, bools, strings and lists"),
+        ("x", pa.array([[[1]], [[2]]]), "only lists of numbers and strings"),
+        ("x", pa.array([[1.0], [2.0, 3.0]]), "1 to 2 values a row, and no id list"),
+        ("user_id", pa.array([1.0, 2.0]), "ids are integers or strings"),
+        ("date", pa.array(["2024-01-01", "2024-01-02"]), "times as text"),
+    ],
+)
+def test_what_no_kind_fits_is_left_out_and_said(name: str, values: pa.Array, reason: str) -> None:
+    schema, reasons = infer_columns(pa.table({name: values}))
+    assert schema == Schema()
+    assert "left out: " in reasons[name]
+    assert reason in reasons[name]
+
+
+def test_the_reason_is_a_sentence_with_its_evidence() -> None:
+    table = pa.table({"user_id": [row % 610 for row in range(10_000)]})
+    reason = infer_columns(table)[1]["user_id"]
+    assert reason == "int64, 610 values in 10,000 rows, name says id -> CATEGORICAL, ID, USER, USER_ID"
+
+
+def test_feature_maps_give_the_columns_in_them() -> None:
+    def column(kind: pa.DataType, *rows: list[tuple[str, Any]]) -> pa.Array:
+        return pa.array(rows, pa.map_(pa.string(), kind))
+
+    table = pa.table(
+        {
+            "dense_features_map": column(pa.float32(), [("age", 30.0), ("price", 1.0)], [("age", 31.0)]),
+            "category_id_features_map": column(
+                pa.int64(), [("user_id", 7), ("shop", 1)], [("user_id", 8), ("shop", 2)]
+            ),
+            "embedding_features_map": column(pa.list_(pa.float32()), [("cover", [1.0, 2.0])], [("cover", [3.0, 4.0])]),
+            "id_list_features_map": column(pa.list_(pa.int64()), [("seen", [1])], [("seen", [1, 2])]),
+            "string_features_map": pa.array([{"bio": "x"}, {"bio": "y"}]),
+        }
+    )
+    schema, reasons = infer_columns(table)
+    kinds = {column.name: column.kind for column in schema}
+    assert kinds == {
+        "age": Kind.DENSE,
+        "price": Kind.DENSE,
+        "user_id": Kind.CATEGORICAL,
+        "shop": Kind.CATEGORICAL,
+        "cover": Kind.EMBEDDING,
+        "seen": Kind.ID_LIST,
+        "bio": Kind.STRING,
+    }
+    assert schema["price"].nullable
+    assert not schema["age"].nullable
+    assert schema["user_id"].tags == {"user_id", "user", "id", "categorical"}
+    assert schema["cover"].width == 2
+    assert list(reasons) == list(kinds)
+
+
+def test_an_entry_of_the_wrong_map_or_name_is_left_out() -> None:
+    table = pa.table(
+        {
+            "string_features_map": pa.array([{"age": 3, "bio": "x"}]),
+            "bio": ["other"],
+        }
+    )
+    schema, reasons = infer_columns(table)
+    assert schema == Schema()
+    assert "stands among the text features" in reasons["age"]
+    assert "two columns have this name" in reasons["bio"]
+
+
+def test_a_sample_without_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one row. Received none"):
+        infer_columns(pa.table({"x": pa.array([], pa.int64())}))
+
+
+def test_a_guess_is_corrected_in_place() -> None:
+    schema, _ = infer_columns(pa.table({"level": [1, 2, 1, 2], "height": [1.0, 2.0, 3.0, 4.0]}))
+    corrected = schema.replace("level", tags=["continuous"])
+    assert corrected.column_names == ["level", "height"]
+    assert corrected["level"].kind is Kind.DENSE
+
+
+@pytest.mark.parametrize(
+    "values, dtype",
+    [
+        (pa.array([1, 2], pa.timestamp("s")), "int64"),
+        (pa.array([1, 2], pa.timestamp("us")), "float64"),
+        (pa.array([1, 2], pa.date32()), "int64"),
+    ],
+)
+def test_times_are_seconds(values: pa.Array, dtype: str) -> None:
+    schema, reasons = infer_columns(pa.table({"when": values}))
+    assert (schema["when"].dtype, schema["when"].tags) == (dtype, {Tags.TIME, Tags.CONTINUOUS})
+    assert "seconds since 1970" in reasons["when"]
+
+
+def test_a_number_that_may_be_missing_is_a_float() -> None:
+    schema, reasons = infer_columns(pa.table({"age": [31, None, *range(200)], "user_id": [1, None, *range(200)]}))
+    assert (schema["age"].dtype, schema["age"].nullable) == ("float64", True)
+    assert (schema["user_id"].dtype, schema["user_id"].nullable) == ("int64", True)
+    assert "so that a value may be missing" in reasons["age"]

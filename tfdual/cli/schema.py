@@ -1,0 +1,23 @@
+"""`tfdual schema`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfdual.data.infer_schema import infer_schema
+
+
+def schema(
+    source: Annotated[str, typer.Argument(help="A file, a directory, a glob or the URL of a database.")],
+    out: Annotated[Path | None, typer.Option(help="File to write the schema to, as JSON.")] = None,
+    query: Annotated[str | None, typer.Option(help="A SELECT or the name of a table, for a database.")] = None,
+    format: Annotated[str | None, typer.Option(help="parquet, csv, jsonl, arrow or tfrecord.")] = None,
+) -> None:
+    """Guess the schema of a source from a sample of its rows; say why on stderr."""
+    if out is not None and out.exists():
+        raise FileExistsError(f"{out} is there already. Move it away, or name another file.")
+    found = infer_schema(source, query=query, format=format)
+    typer.echo(repr(found))
+    if out is not None:
+        found.save(out)

@@ -1,0 +1,58 @@
+"""`tfdual validate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from tfdual.data.read import read
+from tfdual.data.validation import HEADINGS, ValidationReport
+from tfdual.data.validation import validate as checked
+from tfdual.schema import Schema
+
+
+def validate(
+    source: Annotated[str, typer.Argument(help="A file, a directory, a glob or the URL of a database.")],
+    schema: Annotated[Path, typer.Option(help="The schema as JSON; `tfdual schema` writes a first one.")],
+    query: Annotated[str | None, typer.Option(help="A SELECT or the name of a table, for a database.")] = None,
+    format: Annotated[str | None, typer.Option(help="parquet, csv, jsonl, arrow or tfrecord.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    quarantine: Annotated[Path | None, typer.Option(help="Parquet file to write the bad rows to.")] = None,
+) -> None:
+    """Check every row of a source against a schema; exit code 1 where a rule is broken."""
+    wanted = Schema.load(schema)
+    if quarantine is not None and quarantine.exists():
+        raise FileExistsError(f"{quarantine} is there already. Move it away, or name another quarantine file.")
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} rows checked"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("rows", total=None)
+        report = checked(
+            source, wanted, query=query, format=format, progress=lambda rows: progress.update(task, completed=rows)
+        )
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        _print(report)
+    if quarantine is not None and report.bad_rows == report.rows:
+        typer.echo(f"No row is good, so {quarantine} is not written.", err=True)
+    elif quarantine is not None:
+        read(source, wanted, query=query, format=format, on_error="quarantine", quarantine=quarantine)
+    raise typer.Exit(0 if report.is_valid else 1)
+
+
+def _print(report: ValidationReport) -> None:
+    """A table that fits the terminal; in a pipe, whole lines."""
+    console = Console()
+    if not (console.is_terminal and report.findings):
+        typer.echo(repr(report))
+        return
+    table = Table(title=f"{report.rows:,} rows, {report.bad_rows:,} of them break a rule", title_justify="left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
+    for finding in report.findings:
+        table.add_row(*map(Text, finding.cells()))
+    console.print(table)

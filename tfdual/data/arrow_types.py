@@ -1,0 +1,121 @@
+"""The Arrow type of a schema's column, and what a source may hold in its place."""
+
+import pyarrow as pa
+
+from tfdual.schema import ColumnSchema, Kind, Schema
+
+ARROW_TYPES = {
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+}
+
+
+def arrow_type(column: ColumnSchema) -> pa.DataType:
+    """The Arrow type that holds `column`."""
+    value = ARROW_TYPES[column.dtype]
+    if column.width is not None:
+        return pa.list_(value, column.width)
+    return pa.list_(value) if column.is_list else value
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema of conforming rows."""
+    return pa.schema([(column.name, arrow_type(column)) for column in schema])
+
+
+def is_list(found: pa.DataType) -> bool:
+    """Whether the type holds lists, of whatever length and layout."""
+    return any(
+        test(found)
+        for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        + (pa.types.is_list_view, pa.types.is_large_list_view)
+    )
+
+
+def is_text(found: pa.DataType) -> bool:
+    """Whether the type holds strings or bytes."""
+    return any(
+        test(found)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary)
+        + (pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    )
+
+
+def is_time(found: pa.DataType) -> bool:
+    """Whether the type can become seconds: a date, a timestamp or a duration."""
+    return pa.types.is_date(found) or pa.types.is_timestamp(found) or pa.types.is_duration(found)
+
+
+def decoded(found: pa.DataType) -> pa.DataType:
+    """The type of the values of a dictionary; any other type as it is."""
+    return found.value_type if pa.types.is_dictionary(found) else found
+
+
+def check_schema(schema: Schema) -> None:
+    """Refuse columns whose missing value no tensor can hold.
+
+    Raises:
+        ValueError: a dense column of integers or bools is nullable.
+    """
+    for column in schema:
+        number = column.dtype in ("int64", "int32", "bool")
+        if column.nullable and number and not column.is_list and column.kind is Kind.DENSE:
+            raise ValueError(
+                f"Column '{column.name}' is nullable and of dtype {column.dtype}, which has no missing value. "
+                "Give it the dtype float32 or float64."
+            )
+
+
+def missing_columns(found: pa.Schema, schema: Schema) -> list[str]:
+    """Columns of `schema` that the source lacks."""
+    return [name for name in schema.column_names if name not in found.names]
+
+
+def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = False) -> None:
+    """Compare what a source holds with what the schema names.
+
+    Args:
+        found: pyarrow.Schema of the source.
+        schema: Schema.
+        source: str. How messages name the source.
+        text: bool. The source is a text format, whose values are parsed into the schema's types.
+
+    Raises:
+        ValueError: the source lacks a column, or holds two of that name.
+        TypeError: a column's type can't become the schema's type.
+    """
+    if missing := missing_columns(found, schema):
+        raise ValueError(
+            f"{source} lacks the columns {missing} that the schema names. It has {found.names}. "
+            "Correct the schema or add the columns."
+        )
+    for column in schema:
+        if found.names.count(column.name) > 1:
+            raise ValueError(f"{source} has the column '{column.name}' more than once. Rename one.")
+        if not text and not fits(found.field(column.name).type, column):
+            raise TypeError(
+                f"Column '{column.name}' of {source} has the type {found.field(column.name).type}; the schema wants "
+                f"{arrow_type(column)}. Change the column's dtype in the schema, or cast it in the file."
+            )
+
+
+def fits(found: pa.DataType, column: ColumnSchema) -> bool:
+    """Whether values of the type `found` can become those of `column`."""
+    found = decoded(found)
+    if pa.types.is_null(found):
+        return True
+    if is_list(found) != column.is_list:
+        return is_text(found) and "delimiter" in column.properties
+    value = decoded(found.value_type) if is_list(found) else found
+    if column.dtype == "string":
+        return is_text(value) or pa.types.is_null(value)
+    if column.dtype == "bool":
+        return pa.types.is_boolean(value)
+    number = pa.types.is_integer(value) or is_time(value) or pa.types.is_decimal(value)
+    if column.dtype.startswith("int"):
+        return number or pa.types.is_null(value)
+    return number or pa.types.is_floating(value) or pa.types.is_boolean(value) or pa.types.is_null(value)

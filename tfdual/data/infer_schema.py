@@ -1,0 +1,70 @@
+"""`tfdual.infer_schema`: a first schema from the types of a source and a sample of its rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+
+from tfdual.data.open_source import open_source
+from tfdual.data.sources.csv import CsvSource
+from tfdual.data.sources.source import Source
+from tfdual.schema import Schema
+from tfdual.schema.inference import infer_columns
+
+
+def infer_schema(
+    source: Any,
+    *,
+    query: str | None = None,
+    format: str | None = None,
+    rows: int = 10_000,
+    print_reasons: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Schema:
+    """Guess dtype, kind and tags of every column, from its type, its name and its first values.
+
+    What was guessed, and why, is printed to stderr, a line a column. Correct it with `schema.replace(...)`, or save
+    it, edit the file and load it.
+
+    Args:
+        source: as `tfdual.read` takes it; so are `query`, `format` and `storage_options`.
+        rows: int. How many of the first rows to look at. Defaults to 10,000.
+        print_reasons: bool. Defaults to `True`.
+
+    Raises:
+        FileNotFoundError: there is nothing at that path.
+        ValueError: a file is not of its format, or there is no row.
+
+    Example:
+        >>> schema = infer_schema({"user_id": [1, 2], "age": [31.0, 47.5]}, print_reasons=False)
+        >>> schema["user_id"].kind, schema["age"].kind
+        (<Kind.CATEGORICAL: 'categorical'>, <Kind.DENSE: 'dense'>)
+    """
+    opened = open_source(source, pa.schema([]), query, format, None, storage_options)
+    schema, reasons = infer_columns(sample(opened, rows), from_text=isinstance(opened, CsvSource))
+    if print_reasons:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        for name, reason in reasons.items():
+            console.print(f"{name}: {reason}", markup=False)
+    return schema
+
+
+def sample(source: Source, rows: int) -> pa.Table:
+    """The first rows of a source, with its physical columns.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    wanted = next(iter(source.arrow_schemas.values()))
+    tables: list[pa.Table] = []
+    for part in source.parts:
+        if source.arrow_schemas[part.file].names != wanted.names:
+            continue
+        for block in source.blocks(part, wanted, rows):
+            tables.append(block.table)
+            if sum(table.num_rows for table in tables) >= rows:
+                return pa.concat_tables(tables, promote_options="permissive").slice(0, rows)
+    if not sum(table.num_rows for table in tables):
+        raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
+    return pa.concat_tables(tables, promote_options="permissive")

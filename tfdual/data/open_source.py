@@ -1,0 +1,91 @@
+"""From what the user gives to the source that reads it."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfdual.data.sources import arrow_ipc, csv, json_lines, parquet, tfrecord
+from tfdual.data.sources.files import COMPRESSED, Files, find_files
+from tfdual.data.sources.memory import in_memory
+from tfdual.data.sources.source import Source
+from tfdual.data.sources.sql import SqlSource
+
+FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Files], Source]]] = {
+    "parquet": (parquet.SUFFIXES, parquet.ParquetSource),
+    "csv": (csv.SUFFIXES, csv.CsvSource),
+    "jsonl": (json_lines.SUFFIXES, json_lines.JsonLinesSource),
+    "arrow": (arrow_ipc.SUFFIXES, arrow_ipc.ArrowIpcSource),
+    "tfrecord": (tfrecord.SUFFIXES, tfrecord.TFRecordSource),
+}
+FILE_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "abfs", "az", "adl", "hdfs", "http", "https", "ftp", "memory", "file"}
+NAMES = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON lines", "arrow": "Arrow IPC", "tfrecord": "TFRecord"}
+
+
+def open_source(
+    source: Any,
+    wanted: pa.Schema,
+    query: str | None = None,
+    format: str | None = None,
+    filter: pc.Expression | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Source:
+    """Open a source of rows by what it is. Arguments as in `tfdual.read`.
+
+    Raises:
+        FileNotFoundError: there is nothing at that path.
+        ValueError: the format can't be told or is unknown, or an argument doesn't apply.
+        TypeError: a source of an unknown kind.
+    """
+    found = in_memory(source)
+    if found is None and not isinstance(source, str | Path):
+        raise TypeError(
+            "read() takes a path, a glob, a URL, an Arrow table, a pandas or polars frame, or a dict of arrays. "
+            f"Received {type(source).__name__}."
+        )
+    is_database = found is None and _is_database(str(source))
+    if not is_database and query is not None:
+        raise ValueError(f"query={query!r} needs the URL of a database, such as sqlite:///shop.db. Received {source!r}.")
+    if (found is not None or is_database) and (format or storage_options):
+        raise ValueError("format and storage_options are for files. Leave them out.")
+    if found is not None:
+        return found
+    if is_database:
+        if query is None:
+            raise ValueError("A database needs query=, a SELECT or the name of a table.")
+        return SqlSource(str(source), query, wanted)
+    name = _format(str(source), format, storage_options)
+    suffixes, opener = FORMATS[name]
+    files = find_files(str(source), suffixes, NAMES[name], storage_options)
+    return parquet.ParquetSource(files, filter) if name == "parquet" else opener(files)
+
+
+def _is_database(source: str) -> bool:
+    protocol = re.match(r"([a-z][a-z0-9]*)(\+[a-z0-9_]+)?://", source)
+    return protocol is not None and protocol[1] not in FILE_PROTOCOLS
+
+
+def _format(source: str, format: str | None, storage_options: Mapping[str, Any] | None) -> str:
+    if format is not None:
+        if format not in FORMATS:
+            raise ValueError(f"There is no format {format!r}. Use one of {', '.join(FORMATS)}.")
+        return format
+    if known := _by_suffix(source):
+        return known
+    every = tuple(suffix for suffixes, _ in FORMATS.values() for suffix in suffixes)
+    files = find_files(source, every, "data", storage_options)
+    found = sorted({known for path in files.paths if (known := _by_suffix(path))})
+    if len(found) != 1:
+        several = f"holds files of several formats, {found}" if found else "doesn't tell its format by its name"
+        raise ValueError(f"{source} {several}. Give format=, one of {', '.join(FORMATS)}.")
+    return found[0]
+
+
+def _by_suffix(name: str) -> str | None:
+    for packed in COMPRESSED:
+        name = name.removesuffix(packed)
+    return next((each for each, (suffixes, _) in FORMATS.items() if name.endswith(suffixes)), None)
+

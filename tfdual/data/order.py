@@ -1,0 +1,71 @@
+"""Order of rows: as stored, or shuffled in bounded memory; begun anywhere."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from tfdual.data.row_stream import RowStream
+
+
+def stored(stream: RowStream, skip: int = 0) -> Iterator[pa.Table]:
+    """The rows as they are stored, without the first `skip`."""
+    if not skip:
+        yield from stream.tables()
+        return
+    yield from _after(stream, list(range(len(stream.source.parts))), skip)
+
+
+def shuffled(stream: RowStream, seed: tuple[int, ...], skip: int = 0) -> Iterator[pa.Table]:
+    """The rows in random order, one window of `stream.window_rows` in memory at a time.
+
+    Parts (row groups, files) are read in random order and cut into windows, and each window is permuted. What
+    has up to a window's rows is permuted as a whole. The order depends on rows, parts and seed alone, so it can be
+    taken up after any number of rows without reading the parts before.
+
+    Args:
+        stream: RowStream.
+        seed: tuple of int. One for each epoch.
+        skip: int. Rows to leave out at the start. Defaults to 0.
+    """
+    parts = np.random.default_rng((*seed, 0)).permutation(len(stream.source.parts)).tolist()
+    size = stream.window_rows
+    first, inside = divmod(skip, size)
+    for number, window in enumerate(rebatched(_after(stream, parts, first * size), size, False), first):
+        order = np.random.default_rng((*seed, number + 1)).permutation(window.num_rows)
+        table = window.combine_chunks().take(pa.array(order[inside:] if number == first else order))
+        if table.num_rows:
+            yield table
+
+
+def rebatched(tables: Iterator[pa.Table], size: int, drop_remainder: bool) -> Iterator[pa.Table]:
+    """Cut and join tables so that each has `size` rows; the last may have fewer."""
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows < size:
+            continue
+        joined = waiting[0] if len(waiting) == 1 else pa.concat_tables(waiting)
+        whole = rows // size * size
+        for start in range(0, whole, size):
+            yield joined.slice(start, size)
+        rows -= whole
+        waiting = [joined.slice(whole)] if rows else []
+    if rows and not drop_remainder:
+        yield pa.concat_tables(waiting)
+
+
+def _after(stream: RowStream, parts: list[int], skip: int) -> Iterator[pa.Table]:
+    """The rows of `parts` in that order, without the first `skip`; parts before are not read."""
+    done = 0
+    while skip and done < len(parts) and stream.part_rows[parts[done]] <= skip:
+        skip -= stream.part_rows[parts[done]]
+        done += 1
+    for table in stream.tables(parts[done:]):
+        if skip >= table.num_rows:
+            skip -= table.num_rows
+            continue
+        yield table.slice(skip)
+        skip = 0

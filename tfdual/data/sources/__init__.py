@@ -1,0 +1,1 @@
+"""One format a file: where rows come from."""

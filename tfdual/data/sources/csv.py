@@ -1,0 +1,118 @@
+"""CSV and TSV files with a header."""
+
+import codecs
+import itertools
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from tfdual.data.faults import Fault
+from tfdual.data.sources.files import Files, reading
+from tfdual.data.sources.source import Block, Part, Source
+
+SUFFIXES = (".csv", ".tsv")
+SEPARATORS = ",\t;|"
+BLOCK_BYTES = 4 << 20
+HEADER_BYTES = 1 << 20
+
+
+class CsvSource(Source):
+    """CSV with a header; the separator (comma, tab, semicolon or bar) is told by the header.
+
+    Values stay text here, so that each can be checked by itself. An empty field that is not quoted is null. A row
+    of too few or too many fields is malformed.
+
+    Args:
+        files: Files.
+
+    Raises:
+        ValueError: a file has no header, or one that is not UTF-8.
+    """
+
+    is_text = True
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(files.name)
+        self._paths = {files.label(path): path for path in files.paths}
+        self._files = files
+        self._headers = {label: self._header(label) for label in self._paths}
+
+    @cached_property
+    def arrow_schemas(self) -> dict[str, pa.Schema]:
+        """Every column as text."""
+        return {
+            label: pa.schema([(name, pa.string()) for name in names]) for label, (_, names) in self._headers.items()
+        }
+
+    @property
+    def parts(self) -> list[Part]:
+        """The files."""
+        return [Part(label) for label in self._paths]
+
+    def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
+        """The file in blocks of about 4 MiB; malformed rows are null, and a fault."""
+        separator, names = self._headers[part.file]
+        invalid: list[csv.InvalidRow] = []
+
+        def skip(row: csv.InvalidRow) -> str:
+            invalid.append(row)
+            return "skip"
+
+        with reading(part.file, "CSV"):
+            reader = csv.open_csv(
+                self._files.open(self._paths[part.file]),
+                csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+                csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=skip),
+                csv.ConvertOptions(
+                    check_utf8=False,
+                    column_types={name: pa.binary() for name in names},
+                    include_columns=wanted.names,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+            first = 0
+            for batch in itertools.chain(reader, [reader.schema.empty_table()]):
+                table = pa.table(batch.columns, schema=reader.schema)
+                rows = np.array([row.number - 2 - first for row in invalid], np.int64)
+                if table.num_rows or len(rows):
+                    yield _with_invalid(table, rows, [row.text for row in invalid])
+                first += table.num_rows + len(invalid)
+                invalid.clear()
+
+    def _header(self, label: str) -> tuple[str, list[str]]:
+        with reading(label, "CSV"), self._files.open(self._paths[label]) as stream:
+            line = _first_line(stream.read(HEADER_BYTES))
+        try:
+            text = line.decode("utf-8-sig")
+            separator = max(SEPARATORS, key=text.count)
+            block = pa.BufferReader(text.encode() + b"\n")
+            options = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+            names = csv.read_csv(block, parse_options=options).column_names
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise ValueError(f"{label} can't be read as CSV: its first line is no header of column names.") from error
+        return separator, names
+
+
+def _first_line(start: bytes) -> bytes:
+    """Up to the first end of line that stands in no quotes."""
+    start = start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    ends = (each.start() for each in re.finditer(rb"[\r\n]", start))
+    return next((start[:end] for end in ends if start.count(b'"', 0, end) % 2 == 0), start)
+
+
+def _with_invalid(table: pa.Table, rows: np.ndarray, texts: list[str]) -> Block:
+    """Rows of null where the file holds rows that can't be parsed."""
+    if not len(rows):
+        return Block(table)
+    total = table.num_rows + len(rows)
+    valid = np.ones(total, bool)
+    valid[rows] = False
+    indices = pa.array(np.cumsum(valid) - 1, mask=~valid)
+    fault = Fault("", "malformed", rows, list(texts))
+    return Block(table.take(indices), [fault], dict(zip(rows.tolist(), texts, strict=True)))

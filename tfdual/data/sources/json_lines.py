@@ -1,0 +1,185 @@
+"""JSON lines: an object a line."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json
+
+from tfdual.data.arrow_types import is_list
+from tfdual.data.faults import Fault
+from tfdual.data.sources.files import Files, reading
+from tfdual.data.sources.source import Block, Part, Source
+from tfdual.data.values import Unfit, fitted
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+BLOCK_BYTES = 4 << 20
+SAMPLE_BYTES = 1 << 20
+
+
+class JsonLinesSource(Source):
+    """JSON lines, in blocks.
+
+    Arrow parses a block at once. Where it can't, because a column mixes types or a line is no JSON, Python parses
+    the block line by line and tells which value is wrong.
+
+    Args:
+        files: Files.
+
+    Raises:
+        ValueError: the first line of a file is no JSON object.
+    """
+
+    is_text = True
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(files.name)
+        self._files = files
+        self._paths = {files.label(path): path for path in files.paths}
+
+    @cached_property
+    def arrow_schemas(self) -> dict[str, pa.Schema]:
+        """The columns of every file's first MiB."""
+        return {label: self._sampled(label) for label in self._paths}
+
+    @property
+    def parts(self) -> list[Part]:
+        """The files."""
+        return [Part(label) for label in self._paths]
+
+    def count(self, part: Part) -> int:
+        """Lines that are not blank."""
+        return sum(block.count(b"\n") - _blank_lines(block) for block in self._byte_blocks(part.file))
+
+    def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
+        """The file in blocks of about 4 MiB."""
+        wanted = pa.schema([field.with_type(_in_json(field.type)) for field in wanted])
+        for block in self._byte_blocks(part.file):
+            if block.strip():
+                yield _parsed(block, wanted)
+
+    def _byte_blocks(self, label: str) -> Iterator[bytes]:
+        """Whole lines, each with its end."""
+        with reading(label, "JSON lines"), self._files.open(self._paths[label]) as stream:
+            rest = b""
+            while read := stream.read(BLOCK_BYTES):
+                end = read.rfind(b"\n") + 1
+                if end:
+                    yield rest + read[:end]
+                    rest = read[end:]
+                else:
+                    rest += read
+            if rest:
+                yield rest + b"\n"
+
+    def _sampled(self, label: str) -> pa.Schema:
+        block = next(self._byte_blocks(label), b"")[:SAMPLE_BYTES]
+        whole = block[: block.rfind(b"\n") + 1] or block
+        try:
+            return pyarrow.json.read_json(io.BytesIO(whole)).schema
+        except (pa.ArrowInvalid, UnicodeDecodeError):
+            return _schema_of_lines(whole, label)
+
+
+def _in_json(found: pa.DataType) -> pa.DataType:
+    """The type to parse into; Arrow parses no lists of a fixed size, and another size is to be told, not to fail."""
+    if pa.types.is_struct(found):
+        return pa.struct([field.with_type(_in_json(field.type)) for field in found])
+    return pa.list_(found.value_type) if is_list(found) else found
+
+
+def _schema_of_lines(block: bytes, label: str) -> pa.Schema:
+    """The columns of lines of which some are not right: each with the type of its first value."""
+    types: dict[str, pa.DataType] = {}
+    for line in block.splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            for name, value in row.items():
+                if types.get(name, pa.null()) == pa.null():
+                    types[name] = _type_of(value)
+    if not types:
+        raise ValueError(f"{label} can't be read as JSON lines: no line of its start is a JSON object.")
+    return pa.schema(list(types.items()))
+
+
+def _type_of(value: Any) -> pa.DataType:
+    try:
+        return pa.array([value]).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return pa.null()
+
+
+def _blank_lines(block: bytes) -> int:
+    if b"\n\n" not in block and not block.startswith(b"\n") and b" \n" not in block and b"\r" not in block:
+        return 0
+    return sum(not line.strip() for line in block.split(b"\n")[:-1])
+
+
+def _parsed(block: bytes, wanted: pa.Schema) -> Block:
+    try:
+        options = pa.json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior="ignore")
+        read = pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+        return Block(pa.json.read_json(pa.BufferReader(block), read, options).select(wanted.names))
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return _line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
+
+
+def _line_by_line(lines: list[bytes], wanted: pa.Schema) -> Block:
+    columns: dict[str, list[Any]] = {name: [] for name in wanted.names}
+    faults: list[Fault] = []
+    texts: dict[int, str] = {}
+    for row, line in enumerate(lines):
+        values, problems = _fields(line, wanted)
+        for name in wanted.names:
+            columns[name].append(values.get(name))
+        if problems:
+            texts[row] = line.decode(errors="replace")
+        faults += [Fault(name, rule, np.array([row]), [value]) for name, rule, value in problems]
+    table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in wanted})
+    return Block(table, faults, texts)
+
+
+def _fields(line: bytes, wanted: pa.Schema) -> tuple[dict[str, Any], list[tuple[str, str, Any]]]:
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        return dict(pairs)
+
+    try:
+        row = json.loads(line, object_pairs_hook=unique)
+    except UnicodeDecodeError:
+        return {}, [("", "utf-8", line)]
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        return {}, [("", "malformed", line.decode(errors="replace"))]
+    problems: list[tuple[str, str, Any]] = [(name, "duplicate feature", None) for name in repeated]
+    values: dict[str, Any] = {}
+    for field in wanted:
+        try:
+            values[field.name] = _field(row.get(field.name), field, problems)
+        except Unfit as rule:
+            problems.append((field.name, str(rule), row.get(field.name)))
+    return values, problems
+
+
+def _field(value: Any, field: pa.Field, problems: list[tuple[str, str, Any]]) -> Any:
+    """One value; of a nested object, each part by itself, so that a fault names the part."""
+    if not (pa.types.is_struct(field.type) and isinstance(value, dict)):
+        return fitted(value, field.type)
+    parts: dict[str, Any] = {}
+    for part in field.type:
+        try:
+            parts[part.name] = fitted(value.get(part.name), part.type)
+        except Unfit as rule:
+            problems.append((part.name, str(rule), value[part.name]))
+    return parts

@@ -1,0 +1,91 @@
+"""Rows that are in memory: Arrow tables, pandas and polars frames, a dict of arrays."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tfdual.data.sources.source import Block, Part, Source
+
+PART_ROWS = 131_072
+
+
+class MemorySource(Source):
+    """An Arrow table.
+
+    Args:
+        table: pyarrow.Table.
+        name: str. How messages name it. Defaults to `"The table"`.
+    """
+
+    def __init__(self, table: pa.Table, name: str = "The table") -> None:
+        super().__init__(name)
+        self._table = table
+        starts = range(0, table.num_rows, PART_ROWS)
+        self._parts = [Part(name, i, start, min(PART_ROWS, table.num_rows - start)) for i, start in enumerate(starts)]
+
+    @property
+    def arrow_schemas(self) -> dict[str, pa.Schema]:
+        """The table's schema."""
+        return {self.name: self._table.schema}
+
+    @property
+    def parts(self) -> list[Part]:
+        """Slices of the table."""
+        return self._parts
+
+    def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
+        """Slices of the part; nothing is copied."""
+        table = self._table.select(wanted.names)
+        end = part.first_row + (part.rows or 0)
+        for start in range(part.first_row, end, size):
+            yield Block(table.slice(start, min(size, end - start)))
+
+
+def in_memory(source: Any) -> MemorySource | None:
+    """A table, a frame or a dict of arrays as a source; None for anything else.
+
+    Raises:
+        ValueError: arrays of a dict differ in length, or an array has no Arrow type.
+    """
+    if isinstance(source, pa.Table):
+        return MemorySource(source)
+    kind = f"{type(source).__module__.split('.')[0]}.{type(source).__name__}"
+    if kind == "pandas.DataFrame":
+        return MemorySource(_from_pandas(source), "The frame")
+    if kind == "polars.DataFrame":
+        return MemorySource(source.to_arrow(), "The frame")
+    if isinstance(source, Mapping):
+        return MemorySource(_from_arrays(source), "The dict")
+    return None
+
+
+def _column(values: Any) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if isinstance(values, str | bytes | Mapping):
+        raise TypeError(f"{values!r:.40} is one {type(values).__name__}")
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+    return pa.array(values)
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    except pa.ArrowException as error:
+        raise ValueError(f"The frame has a column that mixes types: {error}. Give the column one type.") from error
+
+
+def _from_arrays(arrays: Mapping[str, Any]) -> pa.Table:
+    columns = {}
+    for name, values in arrays.items():
+        try:
+            columns[name] = _column(values)
+        except (pa.ArrowException, TypeError, OverflowError) as error:
+            raise ValueError(f"'{name}' of the dict is no column: {error}. Give an array or list a column.") from error
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The arrays of a dict must have one length. Received {lengths}.")
+    return pa.table(columns)

@@ -1,0 +1,122 @@
+"""Parquet files, also in Hive-partitioned directories."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from tfdual.data.sources.files import Files, reading
+from tfdual.data.sources.source import Block, Part, Source
+
+SUFFIXES = (".parquet", ".pq", ".parq")
+
+
+class ParquetSource(Source):
+    """Parquet, a row group at a time.
+
+    `key=value` folders below the directory that was given are columns. A filter skips the folders and row groups
+    that it rules out by their names and statistics; rows of the others are sorted out by `matches`.
+
+    Args:
+        files: Files.
+        filter: pyarrow.compute.Expression. Defaults to `None`: every row group.
+
+    Raises:
+        ValueError: a file is not Parquet, or the filter names a column that isn't there.
+    """
+
+    def __init__(self, files: Files, filter: pc.Expression | None = None) -> None:
+        super().__init__(files.name)
+        self._filter = filter
+        # Reading ahead helps where files are far away, and costs memory where they are not.
+        options = ds.ParquetFragmentScanOptions(pre_buffer=not files.is_local)
+        with reading(files.name, "Parquet"):
+            dataset = _dataset(files, ds.ParquetFileFormat(default_fragment_scan_options=options))
+        self._fragments = {files.label(each.path): each for each in dataset.get_fragments()}
+        self._schemas = {label: _columns(label, each, dataset.schema) for label, each in self._fragments.items()}
+
+    @property
+    def arrow_schemas(self) -> dict[str, pa.Schema]:
+        """The columns of every file, those of its folders included."""
+        return self._schemas
+
+    @property
+    def parts(self) -> list[Part]:
+        """The row groups that the filter leaves."""
+        return [part for part, _ in self._groups]
+
+    @cached_property
+    def _groups(self) -> list[tuple[Part, ds.Fragment]]:
+        found: list[tuple[Part, ds.Fragment]] = []
+        for label, fragment in self._fragments.items():
+            rows = [fragment.metadata.row_group(i).num_rows for i in range(fragment.metadata.num_row_groups)]
+            starts = np.cumsum([0, *rows]).tolist()
+            try:
+                groups = fragment.split_by_row_group(self._filter, schema=self._schemas[label])
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise ValueError(_about_filter(self._filter, self._schemas[label], error)) from error
+            for group in groups:
+                i = group.row_groups[0].id
+                if rows[i]:
+                    found.append((Part(label, len(found), starts[i], rows[i]), group))
+        return found
+
+    def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
+        """The row group, in pieces."""
+        for batch in self._scanned(part, wanted.names, size):
+            yield Block(pa.Table.from_batches([batch]))
+
+    def matches(self, part: Part) -> Iterator[np.ndarray]:
+        """For every row of the part, whether the filter keeps it."""
+        for batch in self._scanned(part, {"keep": self._filter}, 1 << 17):
+            yield pc.fill_null(batch.column(0), False).to_numpy(zero_copy_only=False)
+
+    def _scanned(
+        self, part: Part, columns: list[str] | dict[str, pc.Expression], size: int
+    ) -> Iterator[pa.RecordBatch]:
+        _, fragment = self._groups[part.index]
+        with reading(part.file, "Parquet"):
+            yield from fragment.to_batches(
+                schema=self._schemas[part.file],
+                columns=columns,
+                batch_size=size,
+                batch_readahead=1,
+                fragment_readahead=1,
+            )
+
+
+def _dataset(files: Files, format: ds.FileFormat) -> ds.Dataset:
+    def opened(schema: pa.Schema | None = None) -> ds.Dataset:
+        return ds.dataset(
+            list(files.paths),
+            schema=schema,
+            filesystem=files.system,
+            format=format,
+            partitioning=ds.HivePartitioning.discover(segment_encoding="uri"),
+            partition_base_dir=files.root or None,
+        )
+
+    try:
+        return opened()
+    except pa.ArrowInvalid as error:
+        if "duplicate field names" not in str(error):
+            raise
+        return opened(pa.schema([]))  # Without a common schema, so that each file can tell its columns.
+
+
+def _columns(label: str, fragment: ds.Fragment, whole: pa.Schema) -> pa.Schema:
+    """The columns of a file, then those that its folders name."""
+    with reading(label, "Parquet"):
+        physical = fragment.physical_schema
+    for name, value in ds.get_partition_keys(fragment.partition_expression).items():
+        if name not in physical.names:
+            field = whole.field(name) if name in whole.names else pa.field(name, pa.scalar(value).type)
+            physical = physical.append(field)
+    return physical
+
+
+def _about_filter(filter: pc.Expression | None, schema: pa.Schema, error: Exception) -> str:
+    return f"The filter {filter} doesn't fit the columns {schema.names}: {str(error).splitlines()[0]}."

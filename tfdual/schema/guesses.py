@@ -1,0 +1,132 @@
+"""What one column of a sample is, as far as its name, type and values tell."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tfdual.schema.column_schema import ColumnSchema, Kind
+from tfdual.schema.names import name_tags
+from tfdual.schema.sample_values import SampleValues, dtype_of, single_values, spelled_dtype, split_lists
+from tfdual.schema.tags import Tags
+
+SIDES: set[str] = {Tags.USER, Tags.ITEM, Tags.SESSION}
+IDS: set[str] = {Tags.ID, Tags.USER_ID, Tags.ITEM_ID, Tags.SESSION_ID}
+TOLD_DTYPES: dict[str, tuple[str, ...]] = {
+    Tags.CONTINUOUS: ("int32", "int64", "float32", "float64", "bool"),
+    Tags.CATEGORICAL: ("int32", "int64", "string"),
+    Tags.TEXT: ("string",),
+}
+FEW = 100
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One column of the sample; `told` is what the feature map that it stands in says."""
+
+    name: str
+    array: pa.Array
+    told: str | None = None
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A column, None where it is left out, and why."""
+
+    column: ColumnSchema | None
+    reason: str
+
+    @classmethod
+    def of(cls, column: ColumnSchema, why: str) -> "Guess":
+        """The guess `column`; its tags are added to the reason."""
+        tags = ", ".join(sorted(str(tag).upper() for tag in column.tags)) or str(column.kind)
+        return cls(column, f"{why} -> {tags}")
+
+
+def left_out(sampled: Sampled, why: str) -> Guess:
+    """A column that is no feature."""
+    return Guess(None, f"{sampled.array.type}, left out: {why}")
+
+
+def said(sampled: Sampled) -> str:
+    """The type and the missing rows of a column of lists."""
+    missing = (
+        f", {sampled.array.null_count:,} of {len(sampled.array):,} rows missing" if sampled.array.null_count else ""
+    )
+    return f"lists of {sampled.array.type.value_type}{missing}"
+
+
+def guess_ids(sampled: Sampled) -> Guess:
+    """A list of integers or strings is a list of ids."""
+    dtype = dtype_of(sampled.array.type.value_type)
+    if dtype is None or dtype == "bool":
+        return left_out(sampled, "only lists of numbers and strings are features")
+    tags = {Tags.CATEGORICAL} | (name_tags(sampled.name) & SIDES)
+    properties = {"nullable": True} if sampled.array.null_count else {}
+    column = ColumnSchema(sampled.name, tags, properties, dtype, is_list=True)
+    return Guess.of(column, f"{said(sampled)}, a list of ids")
+
+
+def guess_single(sampled: Sampled, from_text: bool) -> Guess:
+    """A column of one value a row: ids, categories, a number or text; or a list that a text file spells."""
+    values = single_values(sampled.array, from_text)
+    if values is None:
+        return left_out(sampled, "features are numbers, bools, strings and lists of them")
+    if not len(values.array):
+        return left_out(sampled, "every value is missing")
+    properties: dict[str, Any] = {"nullable": True} if values.missing else {}
+    named = name_tags(sampled.name)
+    if from_text and values.dtype == "string" and Tags.ID not in named and (split := split_lists(values)):
+        delimiter, lists = split
+        dtype = "int64" if spelled_dtype(lists.flatten()) == "int64" else "string"
+        tags = {Tags.CATEGORICAL} | (named & SIDES)
+        column = ColumnSchema(sampled.name, tags, properties | {"delimiter": delimiter}, dtype, is_list=True)
+        return Guess.of(column, f"{values}, short values that repeat between '{delimiter}', a list of ids")
+    if refusal := _refusal(values, named, sampled.told):
+        return left_out(sampled, refusal)
+    tags, why = _told(sampled.told, named) if sampled.told else _tags(values, named)
+    column = ColumnSchema(sampled.name, tags, properties, values.dtype)
+    if column.nullable and column.kind is Kind.DENSE and not values.dtype.startswith("float"):
+        column = ColumnSchema(sampled.name, tags, properties, "float64")
+        why = f"{why}, float64 so that a value may be missing"
+    return Guess.of(column, f"{values}, {why}")
+
+
+def _told(told: str, named: set[str]) -> tuple[set[str], str]:
+    kept = SIDES | IDS if told == Tags.CATEGORICAL else SIDES
+    return {told} | (named & kept), f"stands among the {told} features"
+
+
+def _refusal(values: SampleValues, named: set[str], told: str | None) -> str:
+    if told and values.dtype not in TOLD_DTYPES.get(told, ()):
+        return f"it stands among the {told} features; store it there as these are stored"
+    if not told and Tags.ID in named and values.dtype.startswith("float"):
+        return "the name says id, and ids are integers or strings; cast them"
+    if not told and Tags.TIME in named and values.dtype == "string":
+        return "times as text; write them as a number of seconds"
+    return ""
+
+
+def _tags(values: SampleValues, named: set[str]) -> tuple[set[str], str]:
+    """The tags that name and values tell together, and what told them."""
+    side = named & SIDES
+    numeric = values.dtype not in ("string", "bool")
+    if pa.types.is_temporal(values.array.type):
+        return {Tags.TIME, Tags.CONTINUOUS} | side, "times, as seconds since 1970"
+    if Tags.ID in named and values.dtype != "bool":
+        return {Tags.CATEGORICAL} | (named & IDS) | side, "name says id"
+    if Tags.TARGET in named and values.dtype != "string":
+        return {Tags.TARGET}, "name says target"
+    if Tags.TIME in named and numeric:
+        return {Tags.TIME, Tags.CONTINUOUS} | side, "name says time"
+    if values.dtype == "string":
+        several = values.mean_words >= 1.5 and values.distinct > len(values.array) / 2
+        if several or values.mean_words >= 5:
+            return side | {Tags.TEXT}, "several words"
+        return side | {Tags.CATEGORICAL}, "short values"
+    if values.dtype == "bool":
+        return side, "true or false"
+    few = max(2, min(FEW, len(values.array) // 10))
+    if values.dtype.startswith("int") and Tags.CONTINUOUS not in named and values.distinct <= few:
+        return side | {Tags.CATEGORICAL}, "few different integers"
+    return side | {Tags.CONTINUOUS}, "a number"

@@ -1,0 +1,114 @@
+"""The values of one column of a sample: their type, as Arrow has it or as text spells it, and what they look like."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+INTEGER = r"^-?(0|[1-9][0-9]*)$"
+FLOAT = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+BOOL = r"(?i)^(true|false)$"
+DELIMITERS = ("|", ";", ", ", ",")
+
+
+@dataclass(frozen=True)
+class SampleValues:
+    """What single values have in common.
+
+    Args:
+        array: Array. The values that are there.
+        rows: int. The rows of the sample.
+        dtype: str. The dtype of a `ColumnSchema`.
+    """
+
+    array: pa.Array
+    rows: int
+    dtype: str
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return self.rows - len(self.array)
+
+    @property
+    def distinct(self) -> int:
+        """Different values."""
+        return pc.count_distinct(self.array).as_py()
+
+    @property
+    def mean_words(self) -> float:
+        """Words a value."""
+        return float(pc.mean(pc.add(pc.count_substring_regex(pc.utf8_trim_whitespace(self.array), r"\s+"), 1)).as_py())
+
+    def __str__(self) -> str:
+        missing = f", {self.missing:,} missing" if self.missing else ""
+        return f"{self.dtype}, {self.distinct:,} values in {self.rows:,} rows{missing}"
+
+
+def single_values(array: pa.Array, from_text: bool) -> SampleValues | None:
+    """The values of a column that holds one a row; None where no dtype fits.
+
+    Args:
+        array: Array. The column.
+        from_text: bool. Strings may spell numbers and bools, and an empty one is no value.
+    """
+    dtype = dtype_of(array.type)
+    if dtype is None:
+        return None
+    present = array.drop_null()
+    if dtype == "string" and from_text:
+        present = present.filter(pc.not_equal(present, ""))
+        dtype = spelled_dtype(present)
+    return SampleValues(present, len(array), dtype)
+
+
+def dtype_of(found: pa.DataType) -> str | None:
+    """The dtype that holds an Arrow type; None where there is none. Times become seconds since 1970."""
+    if pa.types.is_boolean(found):
+        return "bool"
+    if pa.types.is_integer(found):
+        is_small = found.bit_width < 32 or found == pa.int32()
+        return "int32" if is_small else "int64"
+    if pa.types.is_floating(found):
+        return "float64" if found == pa.float64() else "float32"
+    if pa.types.is_timestamp(found):
+        return "int64" if found.unit == "s" else "float64"
+    if pa.types.is_date(found):
+        return "int64"
+    return "string" if pa.types.is_string(found) or pa.types.is_large_string(found) else None
+
+
+def split_lists(values: SampleValues) -> tuple[str, pa.Array] | None:
+    """The delimiter that parts the strings into short values that repeat, and the lists; None where there is none."""
+    for delimiter in DELIMITERS:
+        having = pc.mean(pc.match_substring(values.array, delimiter).cast(pa.int8())).as_py()
+        if having is None or having < 0.3:
+            continue
+        lists = pc.split_pattern(values.array, delimiter)
+        parts = SampleValues(lists.flatten(), len(lists.flatten()), "string")
+        if parts.distinct <= parts.rows / 2 and parts.mean_words <= 2:
+            return delimiter, lists
+    return None
+
+
+def spelled_dtype(texts: pa.Array) -> str:
+    """The narrowest dtype that every text spells. `007` is a string: as a number it would lose its zeros."""
+    if not len(texts):
+        return "string"
+    if _all_match(texts, INTEGER):
+        return "int64" if _fits_int64(texts) else "string"
+    if _all_match(texts, FLOAT):
+        return "float64"
+    return "bool" if _all_match(texts, BOOL) else "string"
+
+
+def _all_match(texts: pa.Array, pattern: str) -> bool:
+    return pc.all(pc.match_substring_regex(texts, pattern)).as_py()
+
+
+def _fits_int64(texts: pa.Array) -> bool:
+    try:
+        texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return True
