@@ -14,11 +14,11 @@ def main() -> None:
     worker.versions("tfdual", "tensorflow", "keras")
     keras.utils.set_random_seed(0)
     rows, prep = open_rows(worker.path)
-    train = rows.batch(worker.batch, shuffle=True, seed=0, drop_remainder=True).map(prep).repeat().prefetch(2)
+    train = rows.batch(worker.batch, shuffle=True, seed=0, drop_remainder=True).map(prep).repeat()
     model = two_tower(prep)
     model.fit(train, steps_per_epoch=1, verbose=0)
     step = tf.function(model.train_step)
-    batches = iter(train)
+    batches = iter(train.prefetch(1))  # as `TwoTowerModel.fit` does
     for place in range(worker.rounds):
         worker.start(place)
         waited = 0.0

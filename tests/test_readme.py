@@ -1,5 +1,6 @@
 """What README.md and docs/ tell the reader to type works."""
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -50,11 +51,27 @@ def test_python_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     assert "Warning" not in done.stderr
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "pycon")], ids=lambda page: page.name)
+def test_the_sessions_of_a_page_give_what_they_show(page: Path) -> None:
+    assert all(block.startswith(">>> ") for block in blocks(page, "pycon"))
+    result = doctest.testfile(
+        str(page), module_relative=False, encoding="utf-8", optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    assert result.attempted >= len(blocks(page, "pycon"))
+    assert result.failed == 0
+
+
 def test_the_readme_has_the_example_and_both_commands() -> None:
     readme = REPOSITORY / "README.md"
     assert len(blocks(readme, "python")) == 1
     assert {"make demo", "make test"} <= set(commands(readme, "make"))
-    assert {line.split()[1] for line in commands(readme, "tfdual")} == {"demo", "query", "inspect"}
+    assert {line.split()[1] for line in commands(readme, "tfdual")} == {
+        "demo",
+        "inspect",
+        "query",
+        "schema",
+        "validate",
+    }
 
 
 @pytest.mark.parametrize("line", named(PAGES, "tfdual"))

@@ -90,13 +90,6 @@ def test_missing_values_are_filled_and_told() -> None:
     assert "nullable" not in FillMissing(9).output(CODE).properties
 
 
-def test_dense_integers_that_miss_some_count_as_floats() -> None:
-    chain = fitted(Chain([Standardize()]), COUNT, pa.array([1, None, 3, -1]))
-    assert run(chain, COUNT, [1, -1, 3]) == [-1, 0, 1]
-    filled = fitted(Chain([FillMissing(10), MinMax()]), COUNT, pa.array([0, None]))
-    assert run(filled, COUNT, [5, -1]) == [0.5, 1]
-
-
 @pytest.mark.parametrize(
     ("value", "column", "message"),
     [

@@ -42,7 +42,7 @@ SCHEMA = Schema(
     [
         ColumnSchema("age", properties=NULLABLE, dtype="float64"),
         ColumnSchema("time", properties=NULLABLE, dtype="float64"),
-        ColumnSchema("count", properties=NULLABLE),
+        ColumnSchema("count"),
         ColumnSchema("price", properties=NULLABLE, dtype="float32"),
         ColumnSchema("score", dtype="int32"),
         ColumnSchema("filled", [Tags.USER], NULLABLE, dtype="float32"),
@@ -69,7 +69,7 @@ TABLE = pa.table(
     {
         "age": [18.0, None, 30.0, 42.0],
         "time": [1.7e9, 1.7e9 + 60, None, 1.7e9 + 120],
-        "count": [3, None, 200, 0],
+        "count": [3, 8, 200, 0],
         "price": pa.array([0.5, 1.0, None, 11.0], pa.float32()),
         "score": pa.array([1, 2, 3, 4], pa.int32()),
         "filled": pa.array([1.0, None, 4.0, 4.0], pa.float32()),
@@ -98,7 +98,7 @@ EXPECTED = {
     "age": [0, 0, 0.5, 1],
     "time": [-STEP, 0, 0, STEP],
     "time_missing": [0, 0, 1, 0],
-    "count": [math.log(4), NAN, math.log(101), 0],
+    "count": [math.log(4), math.log(9), math.log(101), 0],
     "price": [1, 2, 0, 3],
     "score": [1, 2, 3, 4],
     "filled": [1, 3, 4, 4],

@@ -1,5 +1,7 @@
 """The Arrow type of a schema's column, and what a source may hold in its place."""
 
+from collections import Counter
+
 import pyarrow as pa
 
 from tfdual.schema import ColumnSchema, Kind, Schema
@@ -59,20 +61,21 @@ def check_schema(schema: Schema) -> None:
     """Refuse columns whose missing value no tensor can hold.
 
     Raises:
-        ValueError: a dense column of integers or bools is nullable.
+        ValueError: a bool, or a dense column of integers, is nullable.
     """
     for column in schema:
-        number = column.dtype in ("int64", "int32", "bool")
-        if column.nullable and number and not column.is_list and column.kind is Kind.DENSE:
+        counted = column.dtype.startswith("int") and column.kind is Kind.DENSE
+        if column.nullable and not column.is_list and (counted or column.dtype == "bool"):
             raise ValueError(
                 f"Column '{column.name}' is nullable and of dtype {column.dtype}, which has no missing value. "
-                "Give it the dtype float32 or float64."
+                "Give it the dtype float32 or float64, or string."
             )
 
 
 def missing_columns(found: pa.Schema, schema: Schema) -> list[str]:
     """Columns of `schema` that the source lacks."""
-    return [name for name in schema.column_names if name not in found.names]
+    names = set(found.names)
+    return [name for name in schema.column_names if name not in names]
 
 
 def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = False) -> None:
@@ -93,8 +96,9 @@ def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = Fa
             f"{source} lacks the columns {missing} that the schema names. It has {found.names}. "
             "Correct the schema or add the columns."
         )
+    times = Counter(found.names)
     for column in schema:
-        if found.names.count(column.name) > 1:
+        if times[column.name] > 1:
             raise ValueError(f"{source} has the column '{column.name}' more than once. Rename one.")
         if not text and not fits(found.field(column.name).type, column):
             raise TypeError(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfdual._arrow_arrays import to_numpy
 from tfdual.data.order import rebatched, shuffled, stored
 from tfdual.data.row_stream import RowStream
-from tfdual.data.tensors import signature, to_numpy
+from tfdual.data.tensors import signature
 
 CHUNK_ROWS = 65_536
 
@@ -78,7 +79,7 @@ class _Epochs:
         skip = first * plan.size
         tables = shuffled(self._stream, (plan.seed, epoch), skip) if plan.shuffle else stored(self._stream, skip)
         for table in rebatched(tables, plan.size * max(1, CHUNK_ROWS // plan.size), drop_remainder=False):
-            yield begin, {column.name: to_numpy(table.column(column.name), column) for column in self._stream.schema}
+            yield begin, {name: to_numpy(table.column(name)) for name in self._stream.schema.column_names}
 
     def in_pass(self, begin: tf.Tensor) -> tf.Tensor:
         """Batches of a pass before which `begin` were used."""

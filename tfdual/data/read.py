@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from tfdual.data.arrow_types import arrow_schema
+from tfdual.data.conform import conform
 from tfdual.data.open_source import open_source
 from tfdual.data.quarantine import quarantined
 from tfdual.data.row_mask import RowMask
@@ -89,9 +90,12 @@ def _filtered(rows: Rows, expression: pc.Expression) -> Rows:
         return rows.where(RowMask(keep for part in source.parts for keep in source.matches(part)))
 
     def matches() -> Iterator[np.ndarray]:
-        for table in rows.stream.tables():
+        for piece in rows.stream.pieces():
+            table, faults = conform(piece.block.table, rows.schema, piece.block.faults)
             keep = ds.dataset(table).to_table(columns={"keep": expression}).column(0)
-            yield pc.fill_null(keep, False).to_numpy()
+            bad = np.isin(np.arange(table.num_rows), np.concatenate([[-1], *(fault.rows for fault in faults)]))
+            # Where a fault leaves the filter without a value, the row stays, to be reported.
+            yield pc.if_else(keep.is_null(), pa.array(bad), keep).to_numpy()
 
     try:
         return rows.where(RowMask(matches()))
@@ -105,4 +109,4 @@ def _has_rows(rows: Rows) -> bool:
     if rows.stream.mask is not None:
         return rows.stream.mask.count() > 0
     known = [part.rows for part in rows.stream.source.parts]
-    return any(known) or None in known and any(piece.block.table.num_rows for piece in rows.stream.pieces())
+    return any(known) or (None in known and any(piece.block.table.num_rows for piece in rows.stream.pieces()))

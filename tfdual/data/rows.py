@@ -172,7 +172,8 @@ class Rows:
             `tf.data.Dataset` of dict: name -> Tensor `(batch,)`, vectors `(batch, width)`, lists RaggedTensor.
             Each pass over it is an epoch, and the next one begins when the last batch was taken. A pass that is broken
             off (a look at the first batch, `take`) doesn't count: the next pass is the same epoch again. So are two
-            passes at the same time, e.g. of `tf.data.Dataset.zip`. The cardinality is the number of batches of a whole
+            passes at the same time, e.g. of `tf.data.Dataset.zip`. (Where a prefetch follows, a look at an epoch of two
+            or three batches may take it whole.) The cardinality is the number of batches of a whole
             epoch, also where a first pass is shorter; Keras then warns that the data ran out, and goes on rightly.
 
         Raises:

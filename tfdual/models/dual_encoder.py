@@ -25,8 +25,11 @@ class DualEncoder(keras.Model):
     item_id: str
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Keras's `fit`; a dataset has an order of its own, so `shuffle` is off for it, which Keras else warns of."""
+        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
+        `shuffle` is off for it, which Keras else warns of.
+        """
         if isinstance(x, tf.data.Dataset):
+            x = x.prefetch(1)
             kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
 

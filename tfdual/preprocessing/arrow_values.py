@@ -1,26 +1,22 @@
-"""Arrow arrays to tensors and back; a missing value is NaN, "", -1, an empty list or zeros in a tensor."""
+"""Arrow arrays to tensors and back, and the values of them that are not missing."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from tfdual._arrow_arrays import MISSING_INTEGER, to_numpy
 from tfdual._typing import Tensor
 from tfdual.schema import ColumnSchema
-
-MISSING_INTEGER = -1
 
 
 def to_tensor(column: ColumnSchema, array: pa.Array) -> Tensor:
     """A column of one batch, as the input pipeline would give it."""
-    if not column.is_list:
-        return tf.constant(_numpy(array), column.dtype)
-    values = tf.constant(_numpy(array.flatten()), column.dtype)
-    if column.width is not None:
-        rows = tf.where(array.is_valid().to_numpy(zero_copy_only=False))
-        return tf.scatter_nd(rows, tf.reshape(values, [-1, column.width]), [len(array), column.width])
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+    values = to_numpy(array)
+    if not isinstance(values, tuple):
+        return tf.constant(values, column.dtype)
+    flat_values, lengths = values
+    return tf.RaggedTensor.from_row_lengths(tf.constant(flat_values, column.dtype), lengths, validate=False)
 
 
 def to_arrow(values: Tensor) -> pa.Array:
@@ -64,11 +60,3 @@ def numbers(column: ColumnSchema, array: pa.Array) -> np.ndarray:
     if np.isinf(batch).any():
         raise ValueError(f"Column '{column.name}' holds infinite values. Replace them by a number or a null.")
     return batch
-
-
-def _numpy(array: pa.Array) -> np.ndarray:
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return pc.fill_null(array, "").cast(pa.large_binary()).to_numpy(zero_copy_only=False)
-    if array.null_count and pa.types.is_integer(array.type):
-        array = pc.fill_null(array, MISSING_INTEGER)
-    return array.to_numpy(zero_copy_only=False)

@@ -5,15 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import tensorflow as tf
 
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.preprocessing.arrow_values import MISSING_INTEGER, to_arrow, to_tensor
+from tfdual.preprocessing.arrow_values import to_arrow, to_tensor
 from tfdual.preprocessing.list_slice import ListSlice
 from tfdual.preprocessing.transform import Transform
-from tfdual.schema import ColumnSchema, Kind
+from tfdual.schema import ColumnSchema
 
 
 @register
@@ -74,7 +73,6 @@ class Chain(Transform):
 
     def update(self, column: ColumnSchema, values: pa.Array) -> None:
         """Run the steps before the one that learns, and let it learn from what they give."""
-        column, values = _missing_as_nan(column), _nulls(column, values)
         before = self.steps[: self.steps.index(self.learner)] if self.learner else []
         if before:
             tensor = to_tensor(column, values)
@@ -109,7 +107,6 @@ class Chain(Transform):
 
     def outputs(self, column: ColumnSchema) -> list[ColumnSchema]:
         """The last step's column, then the companions of all steps."""
-        column = _missing_as_nan(column)
         companions: list[ColumnSchema] = []
         for step in self.steps:
             column, *more = step.outputs(column)
@@ -121,30 +118,12 @@ class Chain(Transform):
 
     def apply(self, column: ColumnSchema, values: Tensor) -> dict[str, Tensor]:
         """The last step's values and the companions of all steps."""
-        if _missing_as_nan(column) is not column:
-            values = tf.where(
-                values == MISSING_INTEGER, tf.constant(float("nan"), tf.float64), tf.cast(values, tf.float64)
-            )
-            column = _missing_as_nan(column)
         ready: dict[str, Tensor] = {}
         for step in self.steps:
             ready |= step.apply(column, values)
             column, values = step.output(column), ready[column.name]
         ready[column.name] = tf.cast(values, _float32(column).dtype)
         return ready
-
-
-def _missing_as_nan(column: ColumnSchema) -> ColumnSchema:
-    """Dense integers of which some are missing count as floats."""
-    if column.kind is Kind.DENSE and column.dtype.startswith("int") and column.properties.get("nullable"):
-        return replace(column, dtype="float64")
-    return column
-
-
-def _nulls(column: ColumnSchema, values: pa.Array) -> pa.Array:
-    if _missing_as_nan(column) is column:
-        return values
-    return pc.if_else(pc.equal(values, MISSING_INTEGER), None, values).cast(pa.float64())
 
 
 def _float32(column: ColumnSchema) -> ColumnSchema:

@@ -5,9 +5,10 @@ from typing import Any
 import pyarrow as pa
 import tensorflow as tf
 
+from tfdual._arrow_arrays import MISSING_INTEGER
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.preprocessing.arrow_values import MISSING_INTEGER, numbers
+from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import number
 from tfdual.preprocessing.transform import Transform, refusal
 from tfdual.schema import ColumnSchema, Tags

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfdual._arrow_arrays import MISSING_INTEGER
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.preprocessing.arrow_values import MISSING_INTEGER
 from tfdual.preprocessing.column_types import check_values, ids
 from tfdual.preprocessing.transform import Transform, on_values
 from tfdual.schema import ColumnSchema

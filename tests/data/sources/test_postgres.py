@@ -61,12 +61,16 @@ def test_the_server_gives_the_same_rows_as_a_file(run: Any, postgres_url: str) -
 
 def test_arrays_are_lists_and_null_is_a_missing_list(postgres_url: str) -> None:
     nullable = {"nullable": True}
-    assert values(postgres_url, "(ARRAY[1, 2]), ('{}'), (NULL)", ColumnSchema("x", is_list=True, properties=nullable)) == [
+    assert values(
+        postgres_url, "(ARRAY[1, 2]), ('{}'), (NULL)", ColumnSchema("x", is_list=True, properties=nullable)
+    ) == [
         [1, 2],
         [],
         [],
     ]
-    assert values(postgres_url, "(ARRAY['é', 'b,c'])", ColumnSchema("x", is_list=True, dtype="string")) == [["é", "b,c"]]
+    assert values(postgres_url, "(ARRAY['é', 'b,c'])", ColumnSchema("x", is_list=True, dtype="string")) == [
+        ["é", "b,c"]
+    ]
     assert values(postgres_url, "(ARRAY[0.5, 2])", ColumnSchema("x", dims=(None, 2), dtype="float32")) == [[0.5, 2.0]]
 
 
@@ -83,7 +87,10 @@ def test_times_are_seconds_since_1970_wherever_the_server_stands(postgres_url: s
 def test_numerics_are_exact_where_they_are_whole_and_never_cut(postgres_url: str) -> None:
     whole = f"({2**53 + 1}::numeric), (7::numeric(30, 10))"
     assert values(postgres_url, whole, ColumnSchema("x")) == [2**53 + 1, 7]
-    assert values(postgres_url, "(1.5::numeric), (123456.25::numeric)", ColumnSchema("x", dtype="float64")) == [1.5, 123456.25]
+    assert values(postgres_url, "(1.5::numeric), (123456.25::numeric)", ColumnSchema("x", dtype="float64")) == [
+        1.5,
+        123456.25,
+    ]
     for wrong in ("(1.5::numeric)", f"({2**63}::numeric)"):
         with pytest.raises(ValueError, match=r"Column 'x' of .*, row 0: the (value|number)"):
             values(postgres_url, wrong, ColumnSchema("x"))

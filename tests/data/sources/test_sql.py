@@ -59,7 +59,9 @@ def test_a_table_a_quoted_table_and_a_query_are_read(make: Make) -> None:
 
 
 def test_colons_and_percent_signs_of_a_query_are_its_own(make: Make) -> None:
-    url = make("CREATE TABLE items (id INTEGER, name)", "INSERT INTO items VALUES (1, 'a :b'), (2, 'at 12:30'), (3, 'c')")
+    url = make(
+        "CREATE TABLE items (id INTEGER, name)", "INSERT INTO items VALUES (1, 'a :b'), (2, 'at 12:30'), (3, 'c')"
+    )
     assert read(url, IDS, query="SELECT id FROM items WHERE name = 'a :b'").take(9) == [{"id": 1}]
     assert read(url, IDS, query="SELECT id FROM items WHERE name LIKE '%12:30%'").take(9) == [{"id": 2}]
 
@@ -76,8 +78,15 @@ def test_missing_values_are_null(make: Make) -> None:
 def test_a_column_of_mixed_types_gives_the_fitting_values_and_names_the_others(make: Make) -> None:
     url = make("CREATE TABLE items (x)", "INSERT INTO items VALUES (1), (2.0), ('three'), (4), (5.5)")
     report = validate(url, Schema([ColumnSchema("x", dtype="int64")]), query="items")
-    assert [(each.rule, each.count, [row for _, row, _ in each.first]) for each in report.findings] == [("dtype", 2, [2, 4])]
-    assert values(url, "SELECT x FROM items WHERE typeof(x) <> 'text'", ColumnSchema("x", dtype="float64")) == [1, 2, 4, 5.5]
+    assert [(each.rule, each.count, [row for _, row, _ in each.first]) for each in report.findings] == [
+        ("dtype", 2, [2, 4])
+    ]
+    assert values(url, "SELECT x FROM items WHERE typeof(x) <> 'text'", ColumnSchema("x", dtype="float64")) == [
+        1,
+        2,
+        4,
+        5.5,
+    ]
 
 
 def test_bad_rows_are_named_by_their_place_over_fetches_and_row_groups(
@@ -105,7 +114,9 @@ def test_lists_stand_in_text_as_json_or_delimited(make: Make) -> None:
 
 
 def test_decimals_dates_and_bools_have_their_value(make: Make) -> None:
-    url = make("CREATE TABLE items (d DECIMAL(8, 2), t DATE, b BOOLEAN)", "INSERT INTO items VALUES (12.25, '2024-05-06', 1)")
+    url = make(
+        "CREATE TABLE items (d DECIMAL(8, 2), t DATE, b BOOLEAN)", "INSERT INTO items VALUES (12.25, '2024-05-06', 1)"
+    )
     assert values(url, "items", ColumnSchema("d", dtype="float64")) == [12.25]
     assert values(url, "items", ColumnSchema("t", dtype="string")) == ["2024-05-06"]
     assert values(url, "items", ColumnSchema("b", dtype="bool")) == [True]
@@ -164,7 +175,7 @@ def test_a_wrong_table_query_or_column_is_named(make: Make) -> None:
     url = make("CREATE TABLE items (id INTEGER)", "INSERT INTO items VALUES (1)")
     with pytest.raises(ValueError, match="The query 'itemz' failed: no such table: itemz"):
         read(url, IDS, query="itemz")
-    with pytest.raises(ValueError, match="failed: near \"SELEKT\": syntax error"):
+    with pytest.raises(ValueError, match='failed: near "SELEKT": syntax error'):
         read(url, IDS, query="SELEKT * FROM items")
     with pytest.raises(ValueError, match=r"lacks the columns \['age'\].*It has \['id'\]"):
         read(url, Schema(["age"]), query="items")
@@ -186,7 +197,9 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["mysql+mysqldb://host/shop", "hive://host:10000/shop", "redshift+nothing://host/shop"])
 def test_a_missing_driver_is_named(url: str) -> None:
-    with pytest.raises(ImportError, match=rf"{url.split(':')[0].replace('+', '.')}:// needs .* not installed.*tfdual\[postgres\]"):
+    with pytest.raises(
+        ImportError, match=rf"{url.split(':')[0].replace('+', '.')}:// needs .* not installed.*tfdual\[postgres\]"
+    ):
         read(url, IDS, query="items")
 
 

@@ -3,6 +3,7 @@
 import codecs
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
 
-from tfdual.data.faults import Fault
+from tfdual.data.faults import fault
 from tfdual.data.sources.files import Files, reading
 from tfdual.data.sources.source import Block, Part, Source
 
@@ -18,6 +19,7 @@ SUFFIXES = (".csv", ".tsv")
 SEPARATORS = ",\t;|"
 BLOCK_BYTES = 4 << 20
 HEADER_BYTES = 1 << 20
+HEADER_ROWS = 2  # Arrow counts rows from 1, the header first.
 
 
 class CsvSource(Source):
@@ -45,7 +47,7 @@ class CsvSource(Source):
     def arrow_schemas(self) -> dict[str, pa.Schema]:
         """Every column as text."""
         return {
-            label: pa.schema([(name, pa.string()) for name in names]) for label, (_, names) in self._headers.items()
+            label: pa.schema([(name, pa.string()) for name in names]) for label, (_, names, _) in self._headers.items()
         }
 
     @property
@@ -55,8 +57,10 @@ class CsvSource(Source):
 
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
         """The file in blocks of about 4 MiB; malformed rows are null, and a fault."""
-        separator, names = self._headers[part.file]
-        invalid: list[csv.InvalidRow] = []
+        separator, names, is_alone = self._headers[part.file]
+        if is_alone:
+            return
+        invalid: deque[csv.InvalidRow] = deque()
 
         def skip(row: csv.InvalidRow) -> str:
             invalid.append(row)
@@ -76,43 +80,49 @@ class CsvSource(Source):
                     quoted_strings_can_be_null=False,
                 ),
             )
-            first = 0
-            for batch in itertools.chain(reader, [reader.schema.empty_table()]):
-                table = pa.table(batch.columns, schema=reader.schema)
-                rows = np.array([row.number - 2 - first for row in invalid], np.int64)
-                if table.num_rows or len(rows):
-                    yield _with_invalid(table, rows, [row.text for row in invalid])
-                first += table.num_rows + len(invalid)
-                invalid.clear()
+            yield from _with_invalid(reader, invalid)
 
-    def _header(self, label: str) -> tuple[str, list[str]]:
+    def _header(self, label: str) -> tuple[str, list[str], bool]:
+        """The separator, the names, and whether nothing follows."""
         with reading(label, "CSV"), self._files.open(self._paths[label]) as stream:
-            line = _first_line(stream.read(HEADER_BYTES))
+            start = stream.read(HEADER_BYTES).removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
+        line = _first_line(start)
         try:
-            text = line.decode("utf-8-sig")
+            text = line.decode()
             separator = max(SEPARATORS, key=text.count)
             block = pa.BufferReader(text.encode() + b"\n")
             options = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
             names = csv.read_csv(block, parse_options=options).column_names
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise ValueError(f"{label} can't be read as CSV: its first line is no header of column names.") from error
-        return separator, names
+        return separator, names, line == start
 
 
 def _first_line(start: bytes) -> bytes:
     """Up to the first end of line that stands in no quotes."""
-    start = start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     ends = (each.start() for each in re.finditer(rb"[\r\n]", start))
     return next((start[:end] for end in ends if start.count(b'"', 0, end) % 2 == 0), start)
 
 
-def _with_invalid(table: pa.Table, rows: np.ndarray, texts: list[str]) -> Block:
-    """Rows of null where the file holds rows that can't be parsed."""
-    if not len(rows):
+def _with_invalid(reader: csv.CSVStreamingReader, invalid: deque[csv.InvalidRow]) -> Iterator[Block]:
+    """Rows of null where the file holds rows that can't be parsed; the reader may know of such rows of later blocks."""
+    first = 0
+    for batch in itertools.chain(reader, [reader.schema.empty_table()]):
+        table = pa.table(batch.columns, schema=reader.schema)
+        texts: dict[int, str] = {}
+        while invalid and invalid[0].number - HEADER_ROWS - first <= table.num_rows + len(texts):
+            row = invalid.popleft()
+            texts[row.number - HEADER_ROWS - first] = row.text
+        if table.num_rows or texts:
+            yield _block(table, texts)
+        first += table.num_rows + len(texts)
+
+
+def _block(table: pa.Table, texts: dict[int, str]) -> Block:
+    if not texts:
         return Block(table)
-    total = table.num_rows + len(rows)
-    valid = np.ones(total, bool)
-    valid[rows] = False
+    valid = np.ones(table.num_rows + len(texts), bool)
+    valid[list(texts)] = False
     indices = pa.array(np.cumsum(valid) - 1, mask=~valid)
-    fault = Fault("", "malformed", rows, list(texts))
-    return Block(table.take(indices), [fault], dict(zip(rows.tolist(), texts, strict=True)))
+    found = fault("", "malformed", np.array(list(texts)), list(texts.values()))
+    return Block(table.take(indices), [found], texts)

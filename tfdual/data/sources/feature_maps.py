@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tfdual.data.arrow_types import arrow_type
 from tfdual.data.faults import fault
@@ -95,7 +94,7 @@ class FeatureMapSource(Source):
         table = block.table
         rows = table.num_rows
         arrays = {field.name: table.column(field.name) for field in beside}
-        entries = {name: _Entries(table.column(name)) for name in MAPS.values() if name in table.column_names}
+        entries = {name: _entries(table.column(name)) for name in MAPS.values() if name in table.column_names}
         faults = list(block.faults)
         for field in inside:
             own = self._map_of(field.name)
@@ -109,15 +108,25 @@ class FeatureMapSource(Source):
         return MAPS[self._schema[name].kind]
 
 
-class _Entries:
-    """One map of a block, with its features side by side."""
+class _Struct:
+    """A map of a block that is read as a struct."""
 
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        array = column.combine_chunks()
-        self._struct = None if pa.types.is_map(array.type) else array
-        if self._struct is not None:
-            self._fields = {field.name: i for i, field in enumerate(array.type)}
-            return
+    def __init__(self, array: pa.StructArray) -> None:
+        self._fields = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
+
+    def column(self, name: str, rows: int) -> pa.Array:
+        """The feature of every row; null where a row lacks it."""
+        return self._fields[name] if name in self._fields else pa.nulls(rows)
+
+    def times(self, name: str, rows: int) -> np.ndarray:
+        """How often the feature stands in every row."""
+        return self.column(name, rows).is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+class _Map:
+    """A map of a block that is an Arrow map, with the entries of each feature side by side."""
+
+    def __init__(self, array: pa.MapArray) -> None:
         offsets = array.offsets.to_numpy()
         inside = slice(int(offsets[0]), int(offsets[-1]))
         self._items = array.items[inside]
@@ -126,14 +135,10 @@ class _Entries:
         codes = keys.indices.to_numpy()
         self._order = np.argsort(codes, kind="stable")
         ends = np.cumsum(np.bincount(codes, minlength=len(keys.dictionary))).tolist()
-        self._places = {
-            name: (start, end) for name, start, end in zip(keys.dictionary.to_pylist(), [0, *ends], ends, strict=False)
-        }
+        self._places = dict(zip(keys.dictionary.to_pylist(), zip([0, *ends], ends, strict=False), strict=True))
 
     def column(self, name: str, rows: int) -> pa.Array:
         """The feature of every row, the first where it stands twice; null where a row lacks it."""
-        if self._struct is not None:
-            return pc.struct_field(self._struct, self._fields[name]) if name in self._fields else pa.nulls(rows)
         entries = self._of(name)[::-1]
         places = np.full(rows, -1)
         places[self._row_of[entries]] = entries
@@ -141,17 +146,16 @@ class _Entries:
 
     def times(self, name: str, rows: int) -> np.ndarray:
         """How often the feature stands in every row."""
-        if self._struct is None:
-            return np.bincount(self._row_of[self._of(name)], minlength=rows)
-        if name not in self._fields:
-            return np.zeros(rows, np.int64)
-        return (
-            pc.struct_field(self._struct, self._fields[name]).is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
-        )
+        return np.bincount(self._row_of[self._of(name)], minlength=rows)
 
     def _of(self, name: str) -> np.ndarray:
         start, end = self._places.get(name, (0, 0))
         return self._order[start:end]
+
+
+def _entries(column: pa.ChunkedArray) -> _Struct | _Map:
+    array = column.combine_chunks()
+    return _Map(array) if pa.types.is_map(array.type) else _Struct(array)
 
 
 def _features(nested: pa.Schema) -> dict[str, set[str] | None]:

@@ -4,7 +4,7 @@ import glob
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,13 +115,15 @@ def _remote(
         raise ImportError(f"{protocol}:// needs a package that is not installed ({error}). {advice}") from error
     except ValueError as error:
         raise ValueError(f"{source}: {error}. Use a path, s3://, gs:// or another protocol of fsspec.") from error
-    if any(letter in path for letter in "*?["):
-        found, root = [each for each in system.glob(path) if not system.isdir(each)], ""
-    elif system.isfile(path):
-        found, root = [path], ""
-    else:
-        root = path
-        found = [each for each in system.find(path) if _is_one(each.rsplit("/", 1)[-1], suffixes)]
+    root, found = "", []
+    with suppress(FileNotFoundError):  # Some stores say so where a bucket is missing, others list nothing.
+        if any(letter in path for letter in "*?["):
+            found = [each for each in system.glob(path) if not system.isdir(each)]
+        elif system.isfile(path):
+            found = [path]
+        else:
+            root = path
+            found = [each for each in system.find(path) if _is_one(each.rsplit("/", 1)[-1], suffixes)]
     if not found:
         raise FileNotFoundError(
             f"There is no {wanted} file (*{', *'.join(suffixes)}) at {source}. Check bucket and path, and the right to "

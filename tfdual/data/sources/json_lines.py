@@ -78,10 +78,11 @@ class JsonLinesSource(Source):
                 yield rest + b"\n"
 
     def _sampled(self, label: str) -> pa.Schema:
-        block = next(self._byte_blocks(label), b"")[:SAMPLE_BYTES]
-        whole = block[: block.rfind(b"\n") + 1] or block
+        block = next(self._byte_blocks(label), b"")
+        whole = block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1]
         try:
-            return pyarrow.json.read_json(io.BytesIO(whole)).schema
+            options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole) + 1)
+            return pyarrow.json.read_json(io.BytesIO(whole), options).schema
         except (pa.ArrowInvalid, UnicodeDecodeError):
             return _schema_of_lines(whole, label)
 

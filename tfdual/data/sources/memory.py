@@ -1,5 +1,6 @@
 """Rows that are in memory: Arrow tables, pandas and polars frames, a dict of arrays."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -51,14 +52,18 @@ def in_memory(source: Any) -> MemorySource | None:
     """
     if isinstance(source, pa.Table):
         return MemorySource(source)
-    kind = f"{type(source).__module__.split('.')[0]}.{type(source).__name__}"
-    if kind == "pandas.DataFrame":
+    if _is_frame(source, "pandas"):
         return MemorySource(_from_pandas(source), "The frame")
-    if kind == "polars.DataFrame":
+    if _is_frame(source, "polars"):
         return MemorySource(source.to_arrow(), "The frame")
     if isinstance(source, Mapping):
         return MemorySource(_from_arrays(source), "The dict")
     return None
+
+
+def _is_frame(source: Any, package: str) -> bool:
+    """Whether it is a `DataFrame`; a package that nobody has imported has made none."""
+    return package in sys.modules and isinstance(source, sys.modules[package].DataFrame)
 
 
 def _column(values: Any) -> pa.Array | pa.ChunkedArray:

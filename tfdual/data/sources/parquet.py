@@ -7,11 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from tfdual.data.sources.files import Files, reading
 from tfdual.data.sources.source import Block, Part, Source
 
 SUFFIXES = (".parquet", ".pq", ".parq")
+LOCAL_BUFFER_BYTES = 1 << 20
+REMOTE_BUFFER_BYTES = 8 << 20
+BLOCK_BYTES = 16 << 20
 
 
 class ParquetSource(Source):
@@ -31,8 +35,9 @@ class ParquetSource(Source):
     def __init__(self, files: Files, filter: pc.Expression | None = None) -> None:
         super().__init__(files.name)
         self._filter = filter
-        # Reading ahead helps where files are far away, and costs memory where they are not.
-        options = ds.ParquetFragmentScanOptions(pre_buffer=not files.is_local)
+        self._system = files.system
+        self._buffer = LOCAL_BUFFER_BYTES if files.is_local else REMOTE_BUFFER_BYTES
+        options = ds.ParquetFragmentScanOptions(pre_buffer=False)
         with reading(files.name, "Parquet"):
             dataset = _dataset(files, ds.ParquetFileFormat(default_fragment_scan_options=options))
         self._fragments = {files.label(each.path): each for each in dataset.get_fragments()}
@@ -65,27 +70,46 @@ class ParquetSource(Source):
         return found
 
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
-        """The row group, in pieces."""
-        for batch in self._scanned(part, wanted.names, size):
-            yield Block(pa.Table.from_batches([batch]))
+        """The row group, in pieces of about 16 MiB: it may be as large as its file."""
+        _, fragment = self._groups[part.index]
+        schema = self._schemas[part.file]
+        folders = ds.get_partition_keys(fragment.partition_expression)
+        inside = [name for name in wanted.names if name in fragment.physical_schema.names]
+        for rows, batch in self._batches(part, fragment, inside, size):
+            columns = [
+                batch.column(name)
+                if name in inside
+                else pa.repeat(pa.scalar(folders[name], schema.field(name).type), rows)
+                for name in wanted.names
+            ]
+            yield Block(pa.table(columns, schema=pa.schema([schema.field(name) for name in wanted.names])))
+
+    def _batches(
+        self, part: Part, fragment: ds.Fragment, names: list[str], size: int
+    ) -> Iterator[tuple[int, pa.RecordBatch | None]]:
+        if not names:
+            yield from ((min(size, part.rows - start), None) for start in range(0, part.rows, size))
+            return
+        (group,) = fragment.row_groups
+        size = max(1, min(size, BLOCK_BYTES * part.rows // (_bytes(fragment.metadata.row_group(group.id), names) + 1)))
+        with reading(part.file, "Parquet"), self._system.open_input_file(fragment.path) as opened:
+            # A scan of the data set decodes a whole row group before it gives the first batch of it.
+            file = pq.ParquetFile(opened, metadata=fragment.metadata, pre_buffer=False, buffer_size=self._buffer)
+            for batch in file.iter_batches(size, row_groups=[group.id], columns=names):
+                yield batch.num_rows, batch
 
     def matches(self, part: Part) -> Iterator[np.ndarray]:
-        """For every row of the part, whether the filter keeps it."""
-        for batch in self._scanned(part, {"keep": self._filter}, 1 << 17):
-            yield pc.fill_null(batch.column(0), False).to_numpy(zero_copy_only=False)
-
-    def _scanned(
-        self, part: Part, columns: list[str] | dict[str, pc.Expression], size: int
-    ) -> Iterator[pa.RecordBatch]:
+        """For every row of the part, whether the filter keeps it; reads the columns that the filter names."""
         _, fragment = self._groups[part.index]
         with reading(part.file, "Parquet"):
-            yield from fragment.to_batches(
-                schema=self._schemas[part.file],
-                columns=columns,
-                batch_size=size,
-                batch_readahead=1,
-                fragment_readahead=1,
-            )
+            for batch in fragment.to_batches(schema=self._schemas[part.file], columns={"keep": self._filter}):
+                yield pc.fill_null(batch.column(0), False).to_numpy(zero_copy_only=False)
+
+
+def _bytes(group: pq.RowGroupMetaData, names: list[str]) -> int:
+    """Bytes of columns of a row group, unpacked."""
+    columns = (group.column(i) for i in range(group.num_columns))
+    return sum(each.total_uncompressed_size for each in columns if each.path_in_schema.split(".")[0] in names)
 
 
 def _dataset(files: Files, format: ds.FileFormat) -> ds.Dataset:
@@ -101,8 +125,8 @@ def _dataset(files: Files, format: ds.FileFormat) -> ds.Dataset:
 
     try:
         return opened()
-    except pa.ArrowInvalid as error:
-        if "duplicate field names" not in str(error):
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        if "duplicate field names" not in str(error) and "Unable to merge" not in str(error):
             raise
         return opened(pa.schema([]))  # Without a common schema, so that each file can tell its columns.
 

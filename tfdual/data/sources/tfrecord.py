@@ -21,6 +21,7 @@ SUFFIXES = (".tfrecord", ".tfrecords", ".tfrec")
 SAMPLE_RECORDS = 100
 BATCH_RECORDS = 8_192
 BATCH_BYTES = 8 << 20
+FRAME_BYTES = 16
 _STORED = {
     "bytes_list": (tf.string, pa.binary()),
     "float_list": (tf.float32, pa.float32()),
@@ -87,14 +88,19 @@ class TFRecordSource(Source):
         sample = self._samples[label]
         mean = sum(len(record) for record in sample) // max(1, len(sample)) + 1
         batches = self._dataset(label).batch(max(1, min(BATCH_RECORDS, BATCH_BYTES // mean)))
-        read = 0
+        read = size = 0
         try:
             for batch in batches:
                 records = batch.numpy()
                 yield records
                 read += len(records)
+                size += sum(map(len, records)) + FRAME_BYTES * len(records)
         except _NOT_READ as error:
             raise _unreadable(label, read) from error
+        # TensorFlow takes a file that ends inside the frame of a record for a whole one.
+        path = Path(self._local(self._paths[label]))
+        if path.suffix != ".gz" and path.stat().st_size != size:
+            raise _unreadable(label, read)
 
     def _sampled(self, label: str) -> list[bytes]:
         records: list[bytes] = []

@@ -1,0 +1,110 @@
+"""JSON lines: what is a row, what is not, and what is told."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tfdual import ColumnSchema, Schema, read, validate
+from tfdual.data.sources import json_lines
+
+SCHEMA = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string")])
+PLAIN = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\n',
+        '{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}',
+        '{"id": 1, "name": "a"}\r\n{"id": 2, "name": "b"}\r\n',
+        '\n{"id": 1, "name": "a"}\n\n  \n{"id": 2, "name": "b"}\n\n',
+        '\ufeff{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\n',
+        '{"name": "a", "id": 1, "more": {"x": [1]}}\n{"more": 3, "id": 2, "name": "b"}\n',
+    ],
+)
+def test_ends_of_lines_blank_lines_and_byte_order_marks(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(content.encode())
+    rows = read(tmp_path / "a.jsonl", SCHEMA)
+    assert rows.to_arrow().to_pylist() == PLAIN
+    assert len(rows) == 2
+
+
+def test_lines_are_whole_wherever_a_block_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": i, "name": "ü" * (i * 37 % 101)} for i in range(300)]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    for size in (64, 100, 1000):
+        monkeypatch.setattr(json_lines, "BLOCK_BYTES", size)
+        assert read(tmp_path / "a.jsonl", SCHEMA).to_arrow().to_pylist() == rows
+
+
+def test_a_line_longer_than_a_block_is_one_row(tmp_path: Path) -> None:
+    text = "x" * (9 << 20)
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": 1, "name": text}) + "\n" + json.dumps({"id": 2, "name": "b"}))
+    rows = read(tmp_path / "a.jsonl", SCHEMA).to_arrow()
+    assert rows["id"].to_pylist() == [1, 2]
+    assert rows["name"][0].as_py() == text
+
+
+def test_every_wrong_line_is_named_with_its_rule(tmp_path: Path) -> None:
+    lines = [
+        '{"id": 0, "name": "good"}',
+        '{"id": 1, "name": ',
+        "[1, 2]",
+        '{"id": "3", "name": "text is no number"}',
+        '{"id": 4.5, "name": "a part of an id"}',
+        '{"id": 5, "id": 6, "name": "twice"}',
+        '{"id": 9223372036854775808, "name": "too large"}',
+        '{"id": 7, "name": 7}',
+        '{"id": 8}',
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
+    report = validate(tmp_path / "a.jsonl", SCHEMA)
+    found = {(each.column, each.rule): [row for _, row, _ in each.first] for each in report.findings}
+    assert found == {
+        ("", "malformed"): [1, 2],
+        ("id", "dtype"): [3, 4],
+        ("id", "duplicate feature"): [5],
+        ("id", "overflow"): [6],
+        ("name", "dtype"): [7],
+        ("name", "null"): [8],
+    }
+    assert (report.rows, report.bad_rows) == (9, 8)
+
+
+def test_a_column_that_appears_after_the_first_rows_is_read(tmp_path: Path) -> None:
+    schema = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string", properties={"nullable": True})])
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n{"id": 2, "name": null}\n{"id": 3, "name": "c"}\n')
+    assert [row["name"] for row in read(tmp_path / "a.jsonl", schema).take(9)] == [None, None, "c"]
+
+
+def test_numbers_keep_every_digit(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 9007199254740993, "x": 1}\n{"id": 9223372036854775807, "x": 0.1}\n')
+    schema = Schema([ColumnSchema("id"), ColumnSchema("x", dtype="float64")])
+    assert read(tmp_path / "a.jsonl", schema).take(9) == [{"id": 2**53 + 1, "x": 1.0}, {"id": 2**63 - 1, "x": 0.1}]
+
+
+@pytest.mark.parametrize("content", [b"", b"id,name\n1,a\n", b"[]", b"\x00\xff\xfe", b'"text"\n'])
+def test_what_is_no_json_lines_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.jsonl (can't be read as JSON lines|has no rows)"):
+        read(tmp_path / "a.jsonl", SCHEMA)
+
+
+def test_one_array_of_objects_is_no_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(PLAIN, indent=2))
+    with pytest.raises(ValueError, match=r"a\.json can't be read as JSON lines"):
+        read(tmp_path / "a.json", SCHEMA)
+
+
+def test_a_truncated_packed_file_is_named(tmp_path: Path) -> None:
+    packed = gzip.compress(b"".join(b'{"id": %d, "name": "n%d"}\n' % (i, i * 7919) for i in range(300_000)))
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(ValueError, match=r"a\.jsonl\.gz can't be read as JSON lines"):
+        read(tmp_path / "a.jsonl.gz", SCHEMA).to_arrow()
+
+
+def test_a_filter_keeps_the_rows_that_fit(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PLAIN))
+    assert read(tmp_path / "a.jsonl", SCHEMA, filter=[("name", "=", "b")]).take(9) == PLAIN[1:]
