@@ -1,6 +1,8 @@
-"""Opening Parquet by what the path is, and what can be wrong with it."""
+"""Opening a source by what it is, and what can be wrong with it."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def ids(source: object) -> list[int]:
-    return [row["id"] for row in read(source, SCHEMA).take(100)]
+def ids(source: object, **options: Any) -> list[int]:
+    return [row["id"] for row in read(source, SCHEMA, **options).take(100)]
 
 
 def test_a_file_gives_its_rows_and_only_the_schemas_columns(folder: Path) -> None:
@@ -36,29 +38,38 @@ def test_a_file_gives_its_rows_and_only_the_schemas_columns(folder: Path) -> Non
     assert len(rows) == 2
 
 
-def test_a_directory_gives_all_parquet_files_below_it_by_name(folder: Path) -> None:
-    assert ids(folder) == [1, 2, 3, 4]
-
-
-def test_a_glob_gives_what_it_matches(folder: Path) -> None:
+def test_a_directory_and_globs_give_files_by_name(folder: Path) -> None:
+    assert ids(folder) == ids(str(folder)) == ids(f"{folder}/") == [1, 2, 3, 4]
     assert ids(f"{folder}/*.parquet") == [1, 2, 3]
     assert ids(f"{folder}/**/*.parquet") == [1, 2, 3, 4]
     assert ids(str(folder / "[bc].parquet")) == [3]
 
 
-def test_an_arrow_table_is_a_source() -> None:
-    assert ids(table(7, 8)) == [7, 8]
+def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
+    pq.write_table(table(7), tmp_path / "part[1].parquet")
+    assert ids(tmp_path / "part[1].parquet") == [7]
 
 
-@pytest.mark.parametrize("name", ["nowhere.parquet", "nowhere/", "*.nothing"])
+def test_a_directory_of_several_formats_needs_the_format(folder: Path) -> None:
+    (folder / "d.csv").write_text("id,name\n9,n9\n")
+    with pytest.raises(ValueError, match=r"holds files of several formats, \['csv', 'parquet'\]. Give format=, one of"):
+        read(folder, SCHEMA)
+    assert ids(folder, format="parquet") == [1, 2, 3, 4]
+    assert ids(folder, format="csv") == [9]
+
+
+@pytest.mark.parametrize("name", ["nowhere.parquet", "nowhere/", "*.nothing", "nowhere/*.csv"])
 def test_a_missing_path_is_named(folder: Path, name: str) -> None:
-    with pytest.raises(FileNotFoundError, match=r"There is no file, directory or glob match .*Give the path"):
+    with pytest.raises(FileNotFoundError, match=r"There is no file, directory or glob match .*Give the path") as caught:
         read(f"{folder}/{name}", SCHEMA)
+    assert name.rstrip("/") in str(caught.value)
 
 
-def test_a_directory_without_parquet_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no \*\.parquet file"):
+def test_a_directory_without_files_of_the_format_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no data file \(\*\.parquet.*\*\.csv.*\*\.tfrecord"):
         read(tmp_path, SCHEMA)
+    with pytest.raises(FileNotFoundError, match=r"holds no CSV file \(\*\.csv, \*\.tsv\)"):
+        read(tmp_path, SCHEMA, format="csv")
 
 
 def test_a_file_of_no_rows_is_refused(tmp_path: Path) -> None:
@@ -69,28 +80,9 @@ def test_a_file_of_no_rows_is_refused(tmp_path: Path) -> None:
         read(pa.table({"id": pa.array([], pa.int64()), "name": pa.array([], pa.string())}), SCHEMA)
 
 
-@pytest.mark.parametrize("content", [b"", b"id,name\n1,a\n", b"PAR1 and then nothing PAR1"])
-def test_what_is_not_parquet_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "rows.parquet"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"rows\.parquet can't be read as Parquet: .+") as caught:
-        read(path, SCHEMA)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_truncated_file_among_good_ones_is_an_error_at_the_door(folder: Path) -> None:
-    content = (folder / "a.parquet").read_bytes()
-    (folder / "b.parquet").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="can't be read as Parquet: .+"):
-        read(folder, SCHEMA)
-
-
-def test_a_column_that_the_file_lacks_is_named(folder: Path) -> None:
+def test_a_column_that_one_file_of_several_lacks_is_named(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.parquet lacks the columns \['age'\].*It has \['id', 'name', 'other'\]"):
         read(folder / "a.parquet", SCHEMA + Schema(["age"]))
-
-
-def test_a_column_that_one_file_of_several_lacks_is_named(folder: Path) -> None:
     pq.write_table(table(3).drop_columns(["name"]), folder / "b.parquet")
     with pytest.raises(ValueError, match=r"b\.parquet lacks the columns \['name'\]"):
         read(folder, SCHEMA)
@@ -104,10 +96,51 @@ def test_a_wrong_type_is_named_in_whichever_file(folder: Path) -> None:
         read(folder, SCHEMA)
 
 
-@pytest.mark.parametrize("source", [None, 7, [1, 2], {"id": [1]}])
+@pytest.mark.parametrize("source", [None, 7, [1, 2], object()])
 def test_a_source_of_an_unknown_kind_is_refused(source: object) -> None:
-    with pytest.raises(TypeError, match="takes a path, a glob or an Arrow table. Received"):
+    with pytest.raises(TypeError, match="takes a path, a glob, a URL, .* or a dict of arrays. Received"):
         read(source, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "source, options, message",
+    [
+        ("a.parquet", {"query": "items"}, "query='items' needs the URL of a database"),
+        ({"id": [1]}, {"query": "items"}, "query='items' needs the URL of a database"),
+        ({"id": [1]}, {"format": "csv"}, "format and storage_options are for files"),
+        ("sqlite:///shop.db", {"query": "items", "format": "csv"}, "format and storage_options are for files"),
+        ("sqlite:///shop.db", {}, "A database needs query=, a SELECT or the name of a table"),
+        ("a.parquet", {"format": "xml"}, "There is no format 'xml'. Use one of parquet, csv, jsonl, arrow, tfrecord"),
+        ("a.parquet", {"storage_options": {"key": "x"}}, "storage_options are for remote files such as s3://"),
+        ({"id": [1]}, {"on_error": "ignore"}, 'on_error is "raise" or "quarantine". Received \'ignore\''),
+        ({"id": [1]}, {"on_error": "quarantine"}, "on_error='quarantine' and quarantine=PATH go together"),
+        ({"id": [1]}, {"quarantine": "bad.parquet"}, "on_error='quarantine' and quarantine=PATH go together"),
+    ],
+)
+def test_options_that_do_not_apply_are_refused(source: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read(source, Schema(["id"]), **options)
+    assert message in str(caught.value)
+
+
+def test_secrets_of_storage_options_are_in_no_message() -> None:
+    with pytest.raises(ValueError, match="are for remote files") as caught:
+        read("a.parquet", SCHEMA, storage_options={"secret": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_filter_and_a_quarantine_work_together(tmp_path: Path) -> None:
+    rows = [{"id": 1, "name": "a"}, {"id": "two", "name": "b"}, {"id": 3, "name": 3}, {"id": 4, "name": "d"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    good = read(
+        tmp_path / "a.jsonl",
+        SCHEMA,
+        filter=[("id", "<", 4)],
+        on_error="quarantine",
+        quarantine=tmp_path / "bad.parquet",
+    )
+    assert good.take(9) == [{"id": 1, "name": "a"}]
+    assert pq.read_table(tmp_path / "bad.parquet")["row"].to_pylist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +161,6 @@ def test_files_that_differ_in_a_fitting_type_are_read_as_one(
     pq.write_table(pa.table({"x": left}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"x": right}), tmp_path / "b.parquet")
     rows = read(tmp_path, Schema([ColumnSchema("x", dtype=dtype)]))
-    wanted = [x.encode() if isinstance(x, str) else x for x in [*left.to_pylist(), *right.to_pylist()]]
-    assert [x for part in rows.arrays() for x in part["x"].tolist()] == wanted
-    assert sorted(x for batch in rows.batch(9, shuffle=True) for x in batch["x"].numpy().tolist()) == sorted(wanted)
+    wanted = [*left.to_pylist(), *right.to_pylist()]
+    assert rows.to_arrow()["x"].to_pylist() == wanted
     assert len(rows.unique(by="x")) == len(set(wanted))

@@ -74,29 +74,25 @@ class ParquetSource(Source):
         _, fragment = self._groups[part.index]
         schema = self._schemas[part.file]
         folders = ds.get_partition_keys(fragment.partition_expression)
-        inside = [name for name in wanted.names if name in fragment.physical_schema.names]
-        for rows, batch in self._batches(part, fragment, inside, size):
+        names = fragment.physical_schema.names
+        inside = [name for name in wanted.names if name in names]
+        for batch in self._batches(part, inside or names[:1], size):
             columns = [
                 batch.column(name)
                 if name in inside
-                else pa.repeat(pa.scalar(folders[name], schema.field(name).type), rows)
+                else pa.repeat(pa.scalar(folders[name], schema.field(name).type), batch.num_rows)
                 for name in wanted.names
             ]
             yield Block(pa.table(columns, schema=pa.schema([schema.field(name) for name in wanted.names])))
 
-    def _batches(
-        self, part: Part, fragment: ds.Fragment, names: list[str], size: int
-    ) -> Iterator[tuple[int, pa.RecordBatch | None]]:
-        if not names:
-            yield from ((min(size, part.rows - start), None) for start in range(0, part.rows, size))
-            return
+    def _batches(self, part: Part, names: list[str], size: int) -> Iterator[pa.RecordBatch]:
+        _, fragment = self._groups[part.index]
         (group,) = fragment.row_groups
-        size = max(1, min(size, BLOCK_BYTES * part.rows // (_bytes(fragment.metadata.row_group(group.id), names) + 1)))
+        most = BLOCK_BYTES * group.num_rows // (_bytes(fragment.metadata.row_group(group.id), names) + 1)
         with reading(part.file, "Parquet"), self._system.open_input_file(fragment.path) as opened:
             # A scan of the data set decodes a whole row group before it gives the first batch of it.
             file = pq.ParquetFile(opened, metadata=fragment.metadata, pre_buffer=False, buffer_size=self._buffer)
-            for batch in file.iter_batches(size, row_groups=[group.id], columns=names):
-                yield batch.num_rows, batch
+            yield from file.iter_batches(max(1, min(size, most)), row_groups=[group.id], columns=names)
 
     def matches(self, part: Part) -> Iterator[np.ndarray]:
         """For every row of the part, whether the filter keeps it; reads the columns that the filter names."""
