@@ -1,6 +1,7 @@
 """Opening a source by what it is, and what can be wrong with it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,20 +112,19 @@ def test_a_source_of_an_unknown_kind_is_refused(source: object) -> None:
         ("sqlite:///shop.db", {"query": "items", "format": "csv"}, "format and storage_options are for files"),
         ("sqlite:///shop.db", {}, "A database needs query=, a SELECT or the name of a table"),
         ("a.parquet", {"format": "xml"}, "There is no format 'xml'. Use one of parquet, csv, jsonl, arrow, tfrecord"),
-        ("a.parquet", {"storage_options": {"key": "x"}}, "storage_options are for remote files such as s3://"),
+        ("a.parquet", {"storage_options": {"key": "x"}}, "storage_options are for URLs such as s3://"),
         ({"id": [1]}, {"on_error": "ignore"}, 'on_error is "raise" or "quarantine". Received \'ignore\''),
         ({"id": [1]}, {"on_error": "quarantine"}, "on_error='quarantine' and quarantine=PATH go together"),
         ({"id": [1]}, {"quarantine": "bad.parquet"}, "on_error='quarantine' and quarantine=PATH go together"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(source: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(message)):
         read(source, Schema(["id"]), **options)
-    assert message in str(caught.value)
 
 
 def test_secrets_of_storage_options_are_in_no_message() -> None:
-    with pytest.raises(ValueError, match="are for remote files") as caught:
+    with pytest.raises(ValueError, match="are for URLs") as caught:
         read("a.parquet", SCHEMA, storage_options={"secret": "hunter2"})
     assert "hunter2" not in str(caught.value)
 

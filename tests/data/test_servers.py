@@ -1,6 +1,8 @@
 """The servers of the tests stop, and are asked for where they must be."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -10,22 +12,29 @@ from tests.data import servers
 from tests.data.conftest import missing
 
 
-def test_a_server_stops_and_leaves_nothing_where_a_test_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_server_stops_and_leaves_nothing_where_a_test_fails(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     programs = servers.postgres_programs()
     if programs is None:
         missing("PostgreSQL: not installed")
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    monkeypatch.setattr(servers.tempfile, "tempdir", str(tmp_path))
-    urls = []
-    with pytest.raises(KeyError), servers.postgres(programs) as url:
-        urls.append(url.replace("+psycopg", ""))
-        psycopg.connect(urls[0]).close()
-        raise KeyError
+    monkeypatch.setattr(servers.tempfile, "tempdir", str(open_folder))
+    server = servers.postgres(programs)
+    url = server.__enter__().replace("+psycopg", "")
+    psycopg.connect(url).close()
+    with pytest.raises(KeyError, match="a test failed"):
+        server.gen.throw(KeyError("a test failed"))
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(urls[0], connect_timeout=5)
-    assert list(tmp_path.iterdir()) == []
+        psycopg.connect(url, connect_timeout=5)
+    assert list(open_folder.iterdir()) == []
 
 
 def test_a_missing_server_is_skipped_with_its_reason_but_never_where_all_must_be_there(

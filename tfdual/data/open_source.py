@@ -48,7 +48,10 @@ def open_source(
         )
     is_database = found is None and _is_database(str(source))
     if not is_database and query is not None:
-        raise ValueError(f"query={query!r} needs the URL of a database, such as sqlite:///shop.db. Received {source!r}.")
+        received = source if isinstance(source, str | Path) else type(source).__name__
+        raise ValueError(
+            f"query={query!r} needs the URL of a database, such as sqlite:///shop.db. Received {received}."
+        )
     if (found is not None or is_database) and (format or storage_options):
         raise ValueError("format and storage_options are for files. Leave them out.")
     if found is not None:
@@ -88,4 +91,3 @@ def _by_suffix(name: str) -> str | None:
     for packed in COMPRESSED:
         name = name.removesuffix(packed)
     return next((each for each, (suffixes, _) in FORMATS.items() if name.endswith(suffixes)), None)
-

@@ -48,9 +48,8 @@ def values(url: str, expression: str, column: ColumnSchema) -> list[Any]:
 
 
 def test_the_server_gives_the_same_rows_as_a_file(run: Any, postgres_url: str) -> None:
-    run(
-        "CREATE TABLE items (id bigint, title text, likes bigint[], words text[], vector real[], price numeric, sold bool)"
-    )
+    kinds = "id bigint, title text, likes bigint[], words text[], vector real[], price numeric, sold bool"
+    run(f"CREATE TABLE items ({kinds})")
     engine = sqlalchemy.create_engine(postgres_url, poolclass=sqlalchemy.NullPool)
     with engine.begin() as connection:
         names = ", ".join(f":{name}" for name in ROWS[0])
@@ -98,8 +97,8 @@ def test_numerics_are_exact_where_they_are_whole_and_never_cut(postgres_url: str
 
 def test_types_that_have_no_place_in_a_schema_do_not_disturb_the_other_columns(postgres_url: str) -> None:
     query = (
-        "SELECT 1 AS id, gen_random_uuid() AS a, '10.0.0.1'::inet AS b, '{\"k\": 1}'::jsonb AS c, '[1,3)'::int4range AS d, "
-        "INTERVAL '1 day' AS e, '\\xff'::bytea AS f, NULL AS h, '10:00'::time AS i, 1.5::numeric AS j"
+        "SELECT 1 AS id, gen_random_uuid() AS a, '10.0.0.1'::inet AS b, '{\"k\": 1}'::jsonb AS c, '[1,3)'::int4range"
+        " AS d, INTERVAL '1 day' AS e, '\\xff'::bytea AS f, NULL AS h, '10:00'::time AS i, 1.5::numeric AS j"
     )
     assert read(postgres_url, Schema(["id"]), query=query).take(9) == [{"id": 1}]
     for name in "bcdfi":

@@ -87,7 +87,7 @@ def find_files(source: str, suffixes: Sequence[str], wanted: str, options: Mappi
     if protocol := re.match(r"([a-z][a-z0-9+.-]+)://", source):
         return _remote(source, protocol[1], suffixes, wanted, options)
     if options:
-        raise ValueError(f"storage_options are for remote files such as s3://. Received {sorted(options)} for {source}.")
+        raise ValueError(f"storage_options are for URLs such as s3://. Received {sorted(options)} for {source}.")
     path, root = Path(source), ""
     if path.is_dir():
         root = str(path)
