@@ -1,7 +1,6 @@
 """One map of features a kind, as nested JSON objects, Arrow structs and Arrow maps."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,16 +187,9 @@ def test_maps_of_a_frame_and_of_a_slice_are_their_own_rows() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("write", [as_json, as_maps])
-def test_the_time_grows_with_the_number_of_features_and_not_its_square(tmp_path: Path, write: Any) -> None:
-    def seconds(features: int) -> float:
-        names = [f"f{i}" for i in range(features)]
-        rows = [{"dense_features_map": dict.fromkeys(names, 0.5), "day": 1}] * 50
-        path = as_json(rows, tmp_path) if write is as_json else as_maps(rows, tmp_path, group=50)
-        schema = Schema([ColumnSchema(name, dtype="float32") for name in names])
-        start = time.perf_counter()
-        assert read(path, schema).to_arrow().num_columns == features
-        return time.perf_counter() - start
-
-    seconds(10)
-    few, many = seconds(500), seconds(4000)
-    assert many < 24 * few, f"500 features take {few:.2f} s, 4,000 take {many:.2f} s"
+def test_thousands_of_features_are_columns(tmp_path: Path, write: Any) -> None:
+    names = [f"f{i}" for i in range(4_000)]
+    rows = [{"dense_features_map": {name: i + 0.5 for i, name in enumerate(names)}, "day": 1}] * 3
+    path = as_json(rows, tmp_path) if write is as_json else as_maps(rows, tmp_path, group=50)
+    table = read(path, Schema([ColumnSchema(name, dtype="float32") for name in names])).to_arrow()
+    assert [table.column(name)[2].as_py() for name in names] == [i + 0.5 for i in range(4_000)]
