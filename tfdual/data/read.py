@@ -73,7 +73,10 @@ def read(
     expression = pq.filters_to_expression(list(filter)) if isinstance(filter, list | tuple) else filter
     opened = open_source(source, arrow_schema(schema), query, format, expression, storage_options)
     if holds_feature_maps(opened):
-        opened = FeatureMapSource(opened, schema)
+        # The statistics of a row group say nothing of a feature in a map, so no group is ruled out by them.
+        opened = FeatureMapSource(
+            open_source(source, arrow_schema(schema), query, format, None, storage_options), schema
+        )
     rows = Rows(opened, schema)
     if expression is not None:
         rows = _filtered(rows, expression)

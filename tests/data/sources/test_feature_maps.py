@@ -193,3 +193,11 @@ def test_thousands_of_features_are_columns(tmp_path: Path, write: Any) -> None:
     path = as_json(rows, tmp_path) if write is as_json else as_maps(rows, tmp_path, group=50)
     table = read(path, Schema([ColumnSchema(name, dtype="float32") for name in names])).to_arrow()
     assert [table.column(name)[2].as_py() for name in names] == [i + 0.5 for i in range(4_000)]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("column, most", [("age", 10), ("day", 1)])
+def test_a_filter_keeps_the_rows_that_fit(tmp_path: Path, write: Any, column: str, most: int) -> None:
+    rows = read(write(NESTED, tmp_path), SCHEMA, filter=[(column, "<=", most)])
+    assert rows.take(9) == [row for row in FLAT if row[column] <= most]
+    assert len(rows) == 1
