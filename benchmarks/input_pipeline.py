@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--slow-rows", type=int, default=200_000, help="rows of the variants that are slow")
+    parser.add_argument("--slow-rows", type=int, default=50_000, help="rows of the variants that are slow")
     parser.add_argument("--batch", type=int, default=4_096)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100, help="training steps a round, for the wait")
