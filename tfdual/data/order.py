@@ -33,9 +33,9 @@ def shuffled(stream: RowStream, seed: tuple[int, ...], skip: int = 0) -> Iterato
     first, inside = divmod(skip, size)
     for number, window in enumerate(rebatched(_after(stream, parts, first * size), size, False), first):
         order = np.random.default_rng((*seed, number + 1)).permutation(window.num_rows)
-        table = window.combine_chunks().take(pa.array(order[inside:] if number == first else order))
-        if table.num_rows:
-            yield table
+        window = window.combine_chunks().take(pa.array(order[inside:] if number == first else order))
+        if window.num_rows:
+            yield window
 
 
 def rebatched(tables: Iterator[pa.Table], size: int, drop_remainder: bool) -> Iterator[pa.Table]:
@@ -49,10 +49,12 @@ def rebatched(tables: Iterator[pa.Table], size: int, drop_remainder: bool) -> It
             continue
         joined = waiting[0] if len(waiting) == 1 else pa.concat_tables(waiting)
         whole = rows // size * size
-        for start in range(0, whole, size):
-            yield joined.slice(start, size)
         rows -= whole
         waiting = [joined.slice(whole)] if rows else []
+        cut = [joined.slice(start, size) for start in range(whole - size, -1, -size)]
+        del table, joined  # What was given is not held while the next is asked for.
+        while cut:
+            yield cut.pop()
     if rows and not drop_remainder:
         yield pa.concat_tables(waiting)
 
