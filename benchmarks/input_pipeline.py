@@ -108,7 +108,7 @@ def summary(variants: list[Variant]) -> dict[str, dict]:
 def table(title: str, results: dict[str, dict], speed: bool) -> Table:
     """The results for people."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE)
-    shown.add_column("", no_wrap=True)
+    shown.add_column("", overflow="fold")
     for heading in ("rows", "rows/s", "least", "most", "peak MB") if speed else ("rows", "rows/s", "MB", "peak MB"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, result in results.items():
