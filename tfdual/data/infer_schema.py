@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 
+from tfdual.data.arrow_types import is_list, is_text
 from tfdual.data.open_source import open_source
 from tfdual.data.sources.csv import CsvSource
 from tfdual.data.sources.source import Source
+from tfdual.data.values import convert
 from tfdual.schema import Schema
 from tfdual.schema.inference import infer_columns
 
@@ -62,9 +66,19 @@ def sample(source: Source, rows: int) -> pa.Table:
         if source.arrow_schemas[part.file].names != wanted.names:
             continue
         for block in source.blocks(part, wanted, rows):
-            tables.append(block.table)
+            columns = [_as_text(column.combine_chunks()) for column in block.table.columns]
+            tables.append(pa.table(columns, block.table.column_names))
             if sum(table.num_rows for table in tables) >= rows:
                 return pa.concat_tables(tables, promote_options="permissive").slice(0, rows)
     if not sum(table.num_rows for table in tables):
         raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _as_text(array: pa.Array) -> pa.Array:
+    """Bytes as the strings that they are, also inside lists; null where they are no UTF-8."""
+    if is_list(array.type) and is_text(array.type.value_type):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, _as_text(array.flatten()), mask=array.is_null())
+    return convert(array, pa.string())[0] if is_text(array.type) else array

@@ -1,0 +1,153 @@
+"""A schema guessed from any source fits the rows of that source."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from tfdual import Schema, infer_schema, read, validate
+
+COUNT = 300
+COLUMNS = {
+    "user_id": [i % 40 for i in range(COUNT)],
+    "movie_id": [f"m{i % 70}" for i in range(COUNT)],
+    "price": [i / 8 for i in range(COUNT)],
+    "title": [f"The story of number {i} and of its friends" for i in range(COUNT)],
+    "genres": [["drama", "war"][: 1 + i % 2] for i in range(COUNT)],
+    "timestamp": [1_600_000_000 + i for i in range(COUNT)],
+}
+KINDS = {
+    "user_id": "categorical",
+    "movie_id": "categorical",
+    "price": "dense",
+    "title": "string",
+    "genres": "id_list",
+    "timestamp": "dense",
+}
+TABLE = pa.table(COLUMNS)
+
+
+def as_rows() -> list[dict[str, Any]]:
+    return TABLE.to_pylist()
+
+
+def write_csv(folder: Path) -> Path:
+    joined = TABLE.set_column(4, "genres", pa.array(["|".join(genres) for genres in COLUMNS["genres"]]))
+    pyarrow.csv.write_csv(joined, folder / "rows.csv")
+    return folder / "rows.csv"
+
+
+def write_json(folder: Path) -> Path:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in as_rows()))
+    return folder / "rows.jsonl"
+
+
+def write_parquet(folder: Path) -> Path:
+    pq.write_table(TABLE, folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+def write_arrow(folder: Path) -> Path:
+    pyarrow.feather.write_feather(TABLE, folder / "rows.arrow")
+    return folder / "rows.arrow"
+
+
+def write_tfrecord(folder: Path) -> Path:
+    with tf.io.TFRecordWriter(str(folder / "rows.tfrecord")) as writer:
+        for row in as_rows():
+            features = {name: feature(value) for name, value in row.items()}
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return folder / "rows.tfrecord"
+
+
+def feature(value: Any) -> tf.train.Feature:
+    values = value if isinstance(value, list) else [value]
+    if isinstance(values[0], str):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[each.encode() for each in values]))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+FILES = [write_csv, write_json, write_parquet, write_arrow, write_tfrecord]
+FRAMES = {"table": lambda: TABLE, "pandas": TABLE.to_pandas, "polars": lambda: pl.DataFrame(COLUMNS)}
+
+
+def kinds(schema: Schema) -> dict[str, str]:
+    return {column.name: str(column.kind) for column in schema}
+
+
+@pytest.mark.parametrize("write", FILES, ids=lambda write: write.__name__)
+def test_a_file_of_every_format_gives_a_schema_that_its_rows_fit(tmp_path: Path, write: Any) -> None:
+    path = write(tmp_path)
+    schema = infer_schema(path, print_reasons=False)
+    assert kinds(schema) == KINDS
+    assert validate(path, schema).is_valid
+    assert read(path, schema).to_arrow()["genres"].to_pylist() == COLUMNS["genres"]
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_what_is_in_memory_gives_a_schema_that_its_rows_fit(name: str) -> None:
+    schema = infer_schema(FRAMES[name](), print_reasons=False)
+    assert kinds(schema) == KINDS
+    assert validate(FRAMES[name](), schema).is_valid
+
+
+def test_a_database_gives_a_schema_that_its_rows_fit(tmp_path: Path) -> None:
+    frame = pd.DataFrame(COLUMNS).drop(columns="genres")
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        frame.to_sql("likes", connection, index=False)
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    schema = infer_schema(url, query="likes", print_reasons=False)
+    assert kinds(schema) == {name: kind for name, kind in KINDS.items() if name != "genres"}
+    assert validate(url, schema, query="likes").is_valid
+
+
+def test_feature_maps_give_the_columns_inside(tmp_path: Path) -> None:
+    row = {
+        "dense_features_map": {"age": 3.5},
+        "category_id_features_map": {"country": 7},
+        "embedding_features_map": {"face": [0.5, 1.0]},
+        "id_list_features_map": {"likes": [1, 2]},
+        "string_features_map": {"name": "Zoë"},
+    }
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps(row) + "\n")
+    schema = infer_schema(path, print_reasons=False)
+    expected = {"age": "dense", "country": "categorical", "face": "embedding", "likes": "id_list", "name": "string"}
+    assert kinds(schema) == expected
+    assert validate(path, schema).is_valid
+
+
+def test_only_the_first_rows_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("count\n" + "7\n" * 50 + "seven\n")
+    assert infer_schema(path, rows=50, print_reasons=False)["count"].dtype == "int64"
+    assert infer_schema(path, print_reasons=False)["count"].dtype == "string"
+
+
+def test_bytes_that_are_no_text_are_missing_values(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"word\ncat\n\xff\xfe\n")
+    assert infer_schema(path, print_reasons=False)["word"].nullable
+
+
+def test_the_reasons_are_printed_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    infer_schema({"user_id": [1, 2]})
+    printed = capsys.readouterr()
+    assert printed.err == "user_id: int64, 2 values in 2 rows, name says id -> CATEGORICAL, ID, USER, USER_ID\n"
+    assert printed.out == ""
+
+
+def test_no_row_is_an_error() -> None:
+    with pytest.raises(ValueError, match="The dict has no rows"):
+        infer_schema({"user_id": []})
