@@ -45,7 +45,7 @@ def infer_schema(
         >>> schema["user_id"].kind, schema["age"].kind
         (<Kind.CATEGORICAL: 'categorical'>, <Kind.DENSE: 'dense'>)
     """
-    opened = open_source(source, pa.schema([]), query, format, None, storage_options)
+    opened = open_source(source, pa.schema([]), query, format, storage_options)
     schema, reasons = infer_columns(sample(opened, rows), from_text=isinstance(opened, CsvSource))
     if print_reasons:
         console = Console(stderr=True, highlight=False, soft_wrap=True)

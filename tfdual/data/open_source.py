@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tfdual.data.arrow_types import arrow_schema
 from tfdual.data.sources import arrow_ipc, csv, json_lines, parquet, tfrecord
+from tfdual.data.sources.feature_maps import FeatureMapSource, holds_feature_maps
 from tfdual.data.sources.files import COMPRESSED, Files, find_files
 from tfdual.data.sources.memory import in_memory
 from tfdual.data.sources.source import Source
 from tfdual.data.sources.sql import SqlSource
+from tfdual.schema import Schema
 
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Files], Source]]] = {
     "parquet": (parquet.SUFFIXES, parquet.ParquetSource),
@@ -30,7 +32,6 @@ def open_source(
     wanted: pa.Schema,
     query: str | None = None,
     format: str | None = None,
-    filter: pc.Expression | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Source:
     """Open a source of rows by what it is. Arguments as in `tfdual.read`.
@@ -63,7 +64,19 @@ def open_source(
     name = _format(str(source), format, storage_options)
     suffixes, opener = FORMATS[name]
     files = find_files(str(source), suffixes, NAMES[name], storage_options)
-    return parquet.ParquetSource(files, filter) if name == "parquet" else opener(files)
+    return opener(files)
+
+
+def open_columns(
+    source: Any,
+    schema: Schema,
+    query: str | None = None,
+    format: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Source:
+    """A source whose columns are those of `schema`, also where they stand in feature maps. Raises as `open_source`."""
+    opened = open_source(source, arrow_schema(schema), query, format, storage_options)
+    return FeatureMapSource(opened, schema) if holds_feature_maps(opened) else opened
 
 
 def _is_database(source: str) -> bool:

@@ -10,13 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from tfdual.data.arrow_types import arrow_schema
 from tfdual.data.conform import conform
-from tfdual.data.open_source import open_source
+from tfdual.data.open_source import open_columns
 from tfdual.data.quarantine import quarantined
 from tfdual.data.row_mask import RowMask
 from tfdual.data.rows import Rows
-from tfdual.data.sources.feature_maps import FeatureMapSource, holds_feature_maps
 from tfdual.data.sources.parquet import ParquetSource
 from tfdual.schema import Schema
 
@@ -71,12 +69,9 @@ def read(
     if (quarantine is not None) != (on_error == "quarantine"):
         raise ValueError("on_error='quarantine' and quarantine=PATH go together. Give both, or none of them.")
     expression = pq.filters_to_expression(list(filter)) if isinstance(filter, list | tuple) else filter
-    opened = open_source(source, arrow_schema(schema), query, format, expression, storage_options)
-    if holds_feature_maps(opened):
-        # The statistics of a row group say nothing of a feature in a map, so no group is ruled out by them.
-        opened = FeatureMapSource(
-            open_source(source, arrow_schema(schema), query, format, None, storage_options), schema
-        )
+    opened = open_columns(source, schema, query, format, storage_options)
+    if expression is not None and isinstance(opened, ParquetSource):
+        opened = opened.where(expression)
     rows = Rows(opened, schema)
     if expression is not None:
         rows = _filtered(rows, expression)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_schema, arrow_type, check_schema, fits
+from tfdual.data.arrow_types import arrow_type, check_schema, fits
 from tfdual.data.conform import conform
 from tfdual.data.faults import RULES, SHOWN, Fault, short
-from tfdual.data.open_source import open_source
+from tfdual.data.open_source import open_columns
 from tfdual.data.row_stream import Piece, RowStream
-from tfdual.data.sources.feature_maps import FeatureMapSource, holds_feature_maps
 from tfdual.data.sources.source import Source
 from tfdual.schema import Schema
 
@@ -146,9 +145,7 @@ def validate(
         (False, 2, 'infinite', [('The dict', 1, inf)])
     """
     check_schema(schema)
-    opened = open_source(source, arrow_schema(schema), query, format, None, storage_options)
-    if holds_feature_maps(opened):
-        opened = FeatureMapSource(opened, schema)
+    opened = open_columns(source, schema, query, format, storage_options)
     wrong = [
         each for file, found in opened.arrow_schemas.items() for each in _wrong_columns(found, schema, file, opened)
     ]

@@ -1,5 +1,6 @@
 """Parquet files, also in Hive-partitioned directories."""
 
+import copy
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -21,20 +22,18 @@ BLOCK_BYTES = 16 << 20
 class ParquetSource(Source):
     """Parquet, a row group at a time.
 
-    `key=value` folders below the directory that was given are columns. A filter skips the folders and row groups
-    that it rules out by their names and statistics; rows of the others are sorted out by `matches`.
+    `key=value` folders below the directory that was given are columns.
 
     Args:
         files: Files.
-        filter: pyarrow.compute.Expression. Defaults to `None`: every row group.
 
     Raises:
-        ValueError: a file is not Parquet, or the filter names a column that isn't there.
+        ValueError: a file is not Parquet.
     """
 
-    def __init__(self, files: Files, filter: pc.Expression | None = None) -> None:
+    def __init__(self, files: Files) -> None:
         super().__init__(files.name)
-        self._filter = filter
+        self._filter: pc.Expression | None = None
         self._system = files.system
         self._buffer = LOCAL_BUFFER_BYTES if files.is_local else REMOTE_BUFFER_BYTES
         options = ds.ParquetFragmentScanOptions(pre_buffer=False)
@@ -42,6 +41,18 @@ class ParquetSource(Source):
             dataset = _dataset(files, ds.ParquetFileFormat(default_fragment_scan_options=options))
         self._fragments = {files.label(each.path): each for each in dataset.get_fragments()}
         self._schemas = {label: _columns(label, each, dataset.schema) for label, each in self._fragments.items()}
+
+    def where(self, filter: pc.Expression) -> "ParquetSource":
+        """The same files without the folders and row groups that a filter rules out by their names and statistics.
+
+        Rows of the others are sorted out by `matches`. Where the filter names a column that isn't there, the first
+        look at the parts raises a ValueError.
+        """
+        filtered = copy.copy(self)
+        filtered._filter = filter
+        for cached in ("_groups", "part_rows"):
+            filtered.__dict__.pop(cached, None)
+        return filtered
 
     @property
     def arrow_schemas(self) -> dict[str, pa.Schema]:
