@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import tensorflow as tf
 
-from tfdual.preprocessing import Transform
+from tfdual.preprocessing import Preprocessor, Transform
 from tfdual.preprocessing.arrow_values import to_tensor
 from tfdual.schema import ColumnSchema, Schema
 
@@ -50,3 +50,13 @@ def in_fresh_process(script: str, *arguments: Any) -> None:
         [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, env=os.environ
     )
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+class Served(tf.Module):
+    """A served graph that is nothing but a preprocessor."""
+
+    def __init__(self, prep: Preprocessor, batch: dict[str, Any]) -> None:
+        super().__init__()
+        self.tables = prep.tables
+        specs = {name: tf.type_spec_from_value(value) for name, value in batch.items()}
+        self.run = tf.function(lambda features: prep(features), input_signature=[specs])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+from tests.preprocessing.fitting import Served
 from tfdual import ColumnSchema, Preprocessor, Rows, Schema, Tags, read
 from tfdual.preprocessing import LearnedText, NGrams, Vocabulary
 
@@ -103,14 +104,6 @@ def test_the_model_ready_schema_knows_every_number_of_ids(prep: Preprocessor) ->
     }
     assert prep.schema["image"].width == 2
     assert prep.input_schema == SCHEMA
-
-
-class Served(tf.Module):
-    def __init__(self, prep: Preprocessor, batch: dict[str, Any]) -> None:
-        super().__init__()
-        self.tables = prep.tables
-        specs = {name: tf.type_spec_from_value(value) for name, value in batch.items()}
-        self.run = tf.function(lambda features: prep(features), input_signature=[specs])
 
 
 def test_pipeline_eager_call_and_reloaded_saved_model_agree(

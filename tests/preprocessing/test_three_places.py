@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from tests.preprocessing.fitting import Stream, in_fresh_process, plain
+from tests.preprocessing.fitting import Served, Stream, in_fresh_process, plain
 from tfdual import ColumnSchema, Preprocessor, Schema, Tags
 from tfdual.preprocessing import (
     Buckets,
@@ -246,14 +246,6 @@ def test_a_keras_model_agrees_in_a_fresh_process(
 def without_autocast(raw: dict[str, Any]) -> dict[str, Any]:
     """A Keras model casts its float64 inputs to float32, which can't tell two timestamps of a minute apart."""
     return {name: values for name, values in raw.items() if name != "time"}
-
-
-class Served(tf.Module):
-    def __init__(self, prep: Preprocessor, batch: dict[str, Any]) -> None:
-        super().__init__()
-        self.tables = prep.tables
-        specs = {name: tf.type_spec_from_value(value) for name, value in batch.items()}
-        self.run = tf.function(lambda features: prep(features), input_signature=[specs])
 
 
 def test_a_served_graph_agrees_in_a_process_without_tfdual_and_in_another_folder(

@@ -7,18 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfdual.schema.column_schema import ColumnSchema, Kind
+from tfdual.schema.feature_maps import FEATURE_MAPS
 from tfdual.schema.guesses import SIDES, Guess, Sampled, guess_ids, guess_single, left_out, said
 from tfdual.schema.names import name_tags, words_of
 from tfdual.schema.sample_values import dtype_of
 from tfdual.schema.schema import Schema
 from tfdual.schema.tags import Tags
 
-FEATURE_MAPS = {
-    "dense_features_map": Tags.CONTINUOUS,
-    "category_id_features_map": Tags.CATEGORICAL,
-    "embedding_features_map": Tags.EMBEDDING,
-    "id_list_features_map": Tags.LIST,
-    "string_features_map": Tags.TEXT,
+MAP_TAGS = {
+    FEATURE_MAPS[Kind.DENSE]: Tags.CONTINUOUS,
+    FEATURE_MAPS[Kind.CATEGORICAL]: Tags.CATEGORICAL,
+    FEATURE_MAPS[Kind.EMBEDDING]: Tags.EMBEDDING,
+    FEATURE_MAPS[Kind.ID_LIST]: Tags.LIST,
+    FEATURE_MAPS[Kind.STRING]: Tags.TEXT,
 }
 
 
@@ -74,7 +75,7 @@ def _columns(sample: pa.Table) -> Iterator[Sampled]:
         array = pa.concat_arrays(column.chunks)
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        told = FEATURE_MAPS.get(name)
+        told = MAP_TAGS.get(name)
         if told and pa.types.is_map(array.type) and dtype_of(array.type.key_type) == "string":
             rows = [dict(row or ()) for row in array.to_pylist()]
             for key in dict.fromkeys(key for row in rows for key in row):

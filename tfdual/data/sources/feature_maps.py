@@ -10,20 +10,13 @@ import pyarrow as pa
 from tfdual.data.arrow_types import arrow_type
 from tfdual.data.faults import fault
 from tfdual.data.sources.source import Block, Part, Source
-from tfdual.schema import Kind, Schema
-
-MAPS = {
-    Kind.DENSE: "dense_features_map",
-    Kind.CATEGORICAL: "category_id_features_map",
-    Kind.EMBEDDING: "embedding_features_map",
-    Kind.ID_LIST: "id_list_features_map",
-    Kind.STRING: "string_features_map",
-}
+from tfdual.schema import Schema
+from tfdual.schema.feature_maps import FEATURE_MAPS
 
 
 def holds_feature_maps(source: Source) -> bool:
     """Whether some column of the source is one of the five maps."""
-    return any(set(schema.names) & set(MAPS.values()) for schema in source.arrow_schemas.values())
+    return any(set(schema.names) & set(FEATURE_MAPS.values()) for schema in source.arrow_schemas.values())
 
 
 class FeatureMapSource(Source):
@@ -49,13 +42,13 @@ class FeatureMapSource(Source):
         """The columns of the schema, and those beside the maps."""
         found = {}
         for label, nested in self._source.arrow_schemas.items():
-            beside = [field for field in nested if field.name not in MAPS.values()]
+            beside = [field for field in nested if field.name not in FEATURE_MAPS.values()]
             names = {field.name for field in beside}
             features = _features(nested)
             inside = [
                 pa.field(column.name, arrow_type(column))
                 for column in self._schema
-                if column.name not in names and _may_hold(features, column.name, MAPS[column.kind])
+                if column.name not in names and _may_hold(features, column.name, FEATURE_MAPS[column.kind])
             ]
             found[label] = pa.schema(beside + inside)
         return found
@@ -77,7 +70,7 @@ class FeatureMapSource(Source):
         inside = [field for field in wanted if field.name not in names]
         maps = [
             pa.field(name, found if pa.types.is_map(found) else self._struct(name, found, inside))
-            for name in MAPS.values()
+            for name in FEATURE_MAPS.values()
             if name in names and not pa.types.is_null(found := nested.field(name).type)
         ]
         for block in self._source.blocks(part, pa.schema(beside + maps), size):
@@ -94,7 +87,7 @@ class FeatureMapSource(Source):
         table = block.table
         rows = table.num_rows
         arrays = {field.name: table.column(field.name) for field in beside}
-        entries = {name: _entries(table.column(name)) for name in MAPS.values() if name in table.column_names}
+        entries = {name: _entries(table.column(name)) for name in FEATURE_MAPS.values() if name in table.column_names}
         faults = list(block.faults)
         for field in inside:
             own = self._map_of(field.name)
@@ -105,7 +98,7 @@ class FeatureMapSource(Source):
         return replace(block, table=pa.table(arrays), faults=faults)
 
     def _map_of(self, name: str) -> str:
-        return MAPS[self._schema[name].kind]
+        return FEATURE_MAPS[self._schema[name].kind]
 
 
 class _Struct:
@@ -160,7 +153,7 @@ def _entries(column: pa.ChunkedArray) -> _Struct | _Map:
 
 def _features(nested: pa.Schema) -> dict[str, set[str] | None]:
     """Map -> its features, or None where only the rows tell."""
-    maps = {name: nested.field(name).type for name in MAPS.values() if name in nested.names}
+    maps = {name: nested.field(name).type for name in FEATURE_MAPS.values() if name in nested.names}
     return {
         name: {field.name for field in found} if pa.types.is_struct(found) else None for name, found in maps.items()
     }
