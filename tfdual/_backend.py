@@ -39,3 +39,16 @@ def distinct_rows(ids: Any) -> tuple[Any, Any, Any]:
 def data_dependent_shapes() -> bool:
     """Whether the backend can make a tensor whose size depends on values."""
     return keras.backend.backend() == "tensorflow"
+
+
+def show(name: str, values: Any) -> None:
+    """Print shape, type, smallest, mean and largest value of a tensor, also from inside a TensorFlow graph."""
+    if is_ragged(values):
+        show(f"{name} (ragged, {values.nrows()} rows)", values.flat_values)
+    elif keras.backend.backend() == "tensorflow" and values.dtype == tf.string:
+        tf.print(name, "shape", tf.shape(values), "string")
+    else:
+        numbers = ops.cast(values, "float32")
+        range_of_values = (ops.min(numbers), ops.mean(numbers), ops.max(numbers))
+        printed = tf.print if keras.backend.backend() == "tensorflow" else print
+        printed(name, "shape", ops.shape(values), keras.backend.standardize_dtype(values.dtype), *range_of_values)

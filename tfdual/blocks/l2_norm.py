@@ -1,19 +1,19 @@
 """Vectors of length 1."""
 
-import keras
-from keras import ops
+from keras import ops, tree
 
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.blocks.block import Block
 
 
 @register
-class L2Norm(keras.layers.Layer):
+class L2Norm(Block):
     """Divide each vector by its Euclidean length; a zero vector stays zero.
 
     Computed in float32 under mixed precision.
 
-    Input and output: `(..., dim)`.
+    Input and output: `(..., dim)`, or a dict of such.
 
     Example:
         >>> ops.convert_to_numpy(L2Norm()(ops.convert_to_tensor([[3.0, 4.0]]))).round(2)
@@ -21,9 +21,13 @@ class L2Norm(keras.layers.Layer):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        exact = ops.cast(inputs, "float32")
-        squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
-        return ops.cast(exact * ops.rsqrt(ops.maximum(squares, 1e-12)), inputs.dtype)
+        return tree.map_structure(_normalized, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+
+def _normalized(vectors: Tensor) -> Tensor:
+    exact = ops.cast(vectors, "float32")
+    squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
+    return ops.cast(exact * ops.rsqrt(ops.maximum(squares, 1e-12)), vectors.dtype)

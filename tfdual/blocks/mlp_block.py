@@ -8,10 +8,11 @@ import keras
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.blocks.block import Block
 
 
 @register
-class MLPBlock(keras.layers.Layer):
+class MLPBlock(Block):
     """Multi-layer perceptron: for each width a Dense layer, then normalisation and dropout where asked for.
 
     Args:

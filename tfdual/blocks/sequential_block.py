@@ -5,40 +5,55 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_once
+from tfdual._build import build_chain, chain_output_shape, fresh_copy
 from tfdual._register import register
 from tfdual._typing import Tensor
+from tfdual.blocks.block import Block, LayerLike
+from tfdual.schema import Schema
 
 
 @register
-class SequentialBlock(keras.layers.Layer):
-    """Apply layers in order.
+class SequentialBlock(Block):
+    """Apply layers in order. A sequence among them is taken apart, so that sequences don't nest.
 
     Args:
-        layers: sequence of Keras layers, at least one.
+        layers: sequence of Keras layers or names, at least one.
 
     Input: what the first layer takes.
     Output: what the last layer gives.
 
     Raises:
-        ValueError: there is no layer.
+        ValueError: there is no layer, or an unknown name.
 
     Example:
-        >>> block = SequentialBlock([keras.layers.Dense(8), keras.layers.Dense(2)])
+        >>> block = SequentialBlock([keras.layers.Dense(8), "l2-norm"])
         >>> tuple(block(keras.ops.ones((3, 4))).shape)
-        (3, 2)
+        (3, 8)
     """
 
-    def __init__(self, layers: Sequence[keras.layers.Layer], **kwargs: Any) -> None:
+    def __init__(self, layers: Sequence[LayerLike], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not layers:
             raise ValueError("SequentialBlock needs at least one layer. Received none.")
-        self.layers = list(layers)
+        self.layers = [part for layer in layers for part in _parts(self.parse(layer))]
+
+    @property
+    def first(self) -> keras.layers.Layer:
+        """The layer that takes the input."""
+        return self.layers[0]
+
+    @property
+    def last(self) -> keras.layers.Layer:
+        """The layer that gives the output."""
+        return self.layers[-1]
+
+    @property
+    def input_blocks(self) -> list[Block]:
+        """Those of the first layer."""
+        return self.first.input_blocks if isinstance(self.first, Block) else []
 
     def build(self, input_shape: Any) -> None:
-        for layer in self.layers:
-            build_once(layer, input_shape)
-            input_shape = layer.compute_output_shape(input_shape)
+        build_chain(self.layers, input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
         for layer in self.layers:
@@ -46,15 +61,20 @@ class SequentialBlock(keras.layers.Layer):
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        for layer in self.layers:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape
+        return chain_output_shape(self.layers, input_shape)
+
+    def select_by_name(self, name: str) -> keras.layers.Layer | None:
+        """The layer called `name`, this block itself, or None."""
+        return next((layer for layer in (self, *self.layers) if layer.name == name), None)
+
+    def set_schema(self, schema: Schema) -> "SequentialBlock":
+        """A copy of this block, with weights of its own, that reads the columns of `schema`."""
+        first = self.first.set_schema(schema) if isinstance(self.first, Block) else fresh_copy(self.first)
+        return SequentialBlock([first, *map(fresh_copy, self.layers[1:])])
 
     def get_config(self) -> dict:
         return super().get_config() | {"layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers]}
 
-    @classmethod
-    def from_config(cls, config: dict) -> "SequentialBlock":
-        config = dict(config)
-        layers = [keras.saving.deserialize_keras_object(layer) for layer in config.pop("layers")]
-        return cls(layers, **config)
+
+def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    return list(layer.layers) if isinstance(layer, SequentialBlock) else [layer]

@@ -1,0 +1,68 @@
+"""One layer or another."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfdual._build import build_once
+from tfdual._register import register
+from tfdual._typing import Shape, Tensor
+from tfdual.blocks.block import Block, LayerLike
+
+
+@register
+class Cond(Block):
+    """Apply `true` where a condition on the whole batch holds, else `false`.
+
+    Args:
+        condition: Keras layer from the input to one bool.
+        true: Keras layer.
+        false: Keras layer. Defaults to `None`: the input unchanged.
+
+    Input: what all three take.
+    Output: what `true` and `false` give, of one shape.
+
+    Raises:
+        ValueError: the two differ in shape.
+
+    Example:
+        >>> many = keras.layers.Lambda(lambda x: keras.ops.sum(x) > 10, output_shape=())
+        >>> keras.ops.convert_to_numpy(Cond(many, keras.layers.Rescaling(2.0))(keras.ops.full((1, 2), 9.0))).tolist()
+        [[18.0, 18.0]]
+    """
+
+    def __init__(self, condition: LayerLike, true: LayerLike, false: LayerLike | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.condition = self.parse(condition)
+        self.true = self.parse(true)
+        self.false = None if false is None else self.parse(false)
+
+    def build(self, input_shape: Shape) -> None:
+        build_once(self.condition, input_shape)
+        build_once(self.true, input_shape)
+        if self.false is not None:
+            build_once(self.false, input_shape)
+        true, false = self._shapes(input_shape)
+        if true != false:
+            raise ValueError(
+                f"Both true and false branches must return the same output shape. They give {true} and {false}."
+            )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        def otherwise() -> Tensor:
+            return ops.cast(inputs, self.compute_dtype) if self.false is None else self.false(inputs)
+
+        return ops.cond(ops.cast(self.condition(inputs), "bool"), lambda: self.true(inputs), otherwise)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self._shapes(input_shape)[0]
+
+    def _shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:
+        false = input_shape if self.false is None else self.false.compute_output_shape(input_shape)
+        return tuple(self.true.compute_output_shape(input_shape)), tuple(false)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("condition", "true", "false")
+        }
