@@ -1,11 +1,14 @@
 """TFRecord files of `tf.train.Example`."""
 
 import gzip
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import tensorflow as tf
+from fsspec.implementations.memory import MemoryFileSystem
 
 from tests.data.sources.sample_rows import example
 from tfdual import ColumnSchema, Schema, read, validate
@@ -100,6 +103,19 @@ def test_a_truncated_or_changed_file_is_named_with_the_last_good_record(tmp_path
     path.write_bytes(changed)
     with pytest.raises(ValueError, match=r"a\.tfrecord can't be read as TFRecord after record"):
         read(path, IDS).to_arrow()
+
+
+def test_a_remote_file_that_ends_early_between_two_records_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = write(tmp_path / "a.tfrecord", *({"id": i} for i in range(50))).read_bytes()
+    part = content[: len(content) // 50 * 20]
+    fsspec.filesystem("memory").pipe_file("/early/a.tfrecord", content)
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryFileSystem, "_open", lambda *_, **__: BytesIO(part))
+        with pytest.raises(OSError, match=rf"/early/a\.tfrecord ended after {len(part)} of {len(content)} bytes"):
+            read("memory://early/a.tfrecord", IDS)
+    assert read("memory://early/a.tfrecord", IDS).to_arrow()["id"].to_pylist() == list(range(50))
 
 
 def test_a_file_of_another_format_is_named(tmp_path: Path) -> None:

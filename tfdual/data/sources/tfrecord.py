@@ -42,6 +42,7 @@ class TFRecordSource(Source):
 
     Raises:
         ValueError: a file is no TFRecord, or a record no `tf.train.Example`.
+        OSError: a remote file ended before the size that its store states.
     """
 
     is_text = True
@@ -125,9 +126,16 @@ class TFRecordSource(Source):
         copy = Path(self._copies.name) / f"{self._files.paths.index(path)}-{path.rsplit('/', 1)[-1]}"
         if not copy.exists():
             partial = copy.with_name(f"{copy.name}.part")
+            stated = self._files.system.get_file_info(path).size
             with self._files.system.open_input_stream(path, compression=None) as source, partial.open("wb") as target:
                 while block := source.read(1 << 22):
                     target.write(block)
+            # A copy that ends between two records would read as a whole file of fewer rows.
+            if stated is not None and (copied := partial.stat().st_size) < stated:
+                raise OSError(
+                    f"{self._files.label(path)} ended after {copied} of {stated} bytes: the connection broke off, or "
+                    "the file was written anew meanwhile. Read it again."
+                )
             partial.rename(copy)
         return str(copy)
 
