@@ -7,10 +7,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from importlib.metadata import version
 
 from tfdual import data, losses, metrics, preprocessing
-from tfdual.blocks import L2Norm, MLPBlock, ParallelBlock, SequentialBlock
+from tfdual.blocks import Block, L2Norm, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.data import Rows, infer_schema, read, validate
 from tfdual.evaluation import CorpusEvaluation, evaluate
-from tfdual.features import EmbeddingOptions, FeatureEncoder
+from tfdual.features import EmbeddingOptions, FeatureEncoder, InputBlock
 from tfdual.fusion import ConcatFusion, PoolingFusion
 from tfdual.index import BruteForce, ScaNN
 from tfdual.models import TwoTowerModel
@@ -18,20 +18,24 @@ from tfdual.optimizers import LazyAdam
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import ColumnSchema, Schema, Tags
 from tfdual.serving import Retriever
-from tfdual.towers import Tower, TwoTowerBlock
+from tfdual.towers import DualEncoderBlock, MatrixFactorizationBlock, Tower, TwoTowerBlock
 
 __version__ = version("tfdual")
 
 __all__ = [
+    "Block",
     "BruteForce",
     "ColumnSchema",
     "ConcatFusion",
     "CorpusEvaluation",
+    "DualEncoderBlock",
     "EmbeddingOptions",
     "FeatureEncoder",
+    "InputBlock",
     "L2Norm",
     "LazyAdam",
     "MLPBlock",
+    "MatrixFactorizationBlock",
     "ParallelBlock",
     "PoolingFusion",
     "Preprocessor",

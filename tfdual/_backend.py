@@ -12,6 +12,11 @@ def is_ragged(values: Any) -> bool:
     return isinstance(values, tf.RaggedTensor)
 
 
+def has_values(lists: Any) -> Any:
+    """Which rows hold any value, `(batch,)` bool; 0 is padding in a list that is not ragged."""
+    return lists.row_lengths() > 0 if is_ragged(lists) else ops.any(lists > 0, axis=-1)
+
+
 def take_rows(table: keras.Variable, ids: Any) -> Any:
     """Rows of a variable, `(..., dim)`.
 

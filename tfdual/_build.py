@@ -25,13 +25,30 @@ def chain_output_shape(layers: list[keras.layers.Layer], shape: Any) -> Any:
     return shape
 
 
+def serialized(layers: Any) -> Any:
+    """The config of a layer, or of a mapping or list of layers, to stand in the config of the layer that holds them.
+
+    It doesn't remember the shapes that they were built for: what holds them builds them.
+    """
+    return _without_shapes(keras.saving.serialize_keras_object(layers))
+
+
 def fresh_copy(layer: keras.layers.Layer) -> keras.layers.Layer:
     """A layer of the same structure with weights of its own, of the shapes that its own input will ask for."""
     return type(layer).from_config(_without_shapes(layer.get_config()))
 
 
 def _without_shapes(config: Any) -> Any:
-    """A config whose nested layers don't remember what they were built for."""
     if isinstance(config, dict):
         return {name: _without_shapes(value) for name, value in config.items() if name != "build_config"}
     return [_without_shapes(value) for value in config] if isinstance(config, list) else config
+
+
+def deserialized(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a layer with the layers in it made; a new dict. Its dtype is left for Keras to read."""
+    return {
+        name: keras.saving.deserialize_keras_object(value)
+        if isinstance(value, dict | list) and name != "dtype"
+        else value
+        for name, value in config.items()
+    }

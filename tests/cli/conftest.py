@@ -49,7 +49,7 @@ def export(query_columns: list[ColumnSchema], values: dict[str, list], folder: P
     books = {"book_id": list(range(100, 100 + ITEMS)), "title": [f"Book {i}" for i in range(ITEMS)]}
     rows = tfdual.read(pa.table(values | books), schema)
     prep = tfdual.Preprocessor(schema).adapt(rows)
-    options = tfdual.EmbeddingOptions(embedding_dim_default=4, embeddings_initializer="glorot_normal")
+    options = tfdual.EmbeddingOptions(embedding_dim_default=4, embeddings_initializers="glorot_normal")
     tower = tfdual.MLPBlock([4], no_activation_last_layer=True)
     model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tower, embedding_options=options, post="l2-norm"))
     model.build()

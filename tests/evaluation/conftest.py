@@ -62,7 +62,7 @@ def items() -> tfdual.Rows:
 
 def make_model(prep: tfdual.Preprocessor) -> tfdual.TwoTowerModel:
     """Untrained; wide initial values, so that no two scores tie."""
-    options = tfdual.EmbeddingOptions(embedding_dim_default=8, embeddings_initializer="glorot_normal")
+    options = tfdual.EmbeddingOptions(embedding_dim_default=8, embeddings_initializers="glorot_normal")
     towers = tfdual.TwoTowerBlock(
         prep.schema, tfdual.MLPBlock([8], no_activation_last_layer=True), embedding_options=options, post="l2-norm"
     )

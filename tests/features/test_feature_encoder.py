@@ -53,7 +53,7 @@ def test_dense_columns_of_any_number_become_floats(kind: str) -> None:
 
 
 def test_initializer_of_the_options_is_used() -> None:
-    encoder = FeatureEncoder(Schema([genre()]), EmbeddingOptions(embeddings_initializer="ones"))
+    encoder = FeatureEncoder(Schema([genre()]), EmbeddingOptions(embeddings_initializers="ones"))
     np.testing.assert_array_equal(encoder({"genre": tf.constant([3])})["genre"], np.ones((1, 64)))
 
 
@@ -82,7 +82,7 @@ def test_table_of_another_size_is_not_shared() -> None:
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ([], None, "at least one column. Received an empty schema"),
+        ([], None, "at least one column. Received none"),
         ([ColumnSchema("title", [Tags.TEXT], dtype="string")], None, "'title' holds raw strings"),
         ([ColumnSchema("city", [Tags.CATEGORICAL], dtype="string")], None, "'city' holds raw strings"),
         (

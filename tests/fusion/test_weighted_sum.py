@@ -35,8 +35,14 @@ def test_inputs_of_one_width_need_no_projection() -> None:
     assert fusion.compute_output_shape({"a": (None, 2)}) == (None, 2)
 
 
+def test_name_may_hold_a_slash() -> None:
+    fusion = WeightedSumFusion(2)
+    fusion({"a": INPUTS["a"], "user/age": INPUTS["age"]})
+    assert fusion.projections["user/age"].kernel.shape == (1, 2)
+
+
 def test_width_below_1_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"needs dim >= 1. Received 0"):
+    with pytest.raises(ValueError, match=r"needs an integer dim >= 1. Received 0"):
         WeightedSumFusion(0)
 
 

@@ -123,7 +123,7 @@ def test_losses_that_layers_add_are_part_of_it() -> None:
         body = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(penalty))
         model = TwoTowerModel(TwoTowerBlock(SCHEMA, body, embedding_options=OPTIONS))
         found = loss_of(model, batch())
-        kernels = [side.body.kernel.numpy() for side in (model.towers.query, model.towers.item)]
+        kernels = [side.block.layers[-1].kernel.numpy() for side in (model.towers.query, model.towers.item)]
         return found - penalty * sum(float((kernel**2).sum()) for kernel in kernels)
 
     assert loss(0.5) == pytest.approx(loss(0.0), rel=1e-4)
@@ -194,10 +194,10 @@ def test_rows_of_weight_zero_are_not_learned_from() -> None:
     model = id_model()
     model.build()
     model.compile(LazyAdam(0.1), run_eagerly=True)
-    before = model.towers.query.features.tables["user_id"].embeddings.numpy()
+    before = model.towers.query.tables["user_id"].embeddings.numpy()
     weight = (pairs()["user_id"] % 2).astype("float32")
     model.fit(tf.data.Dataset.from_tensors((pairs(), None, weight)), shuffle=False, verbose=0)
-    moved = np.abs(model.towers.query.features.tables["user_id"].embeddings.numpy() - before).max(axis=1) > 1e-6
+    moved = np.abs(model.towers.query.tables["user_id"].embeddings.numpy() - before).max(axis=1) > 1e-6
     assert np.flatnonzero(moved).tolist() == [user for user in range(1, PAIRS + 1) if user % 2]
 
 

@@ -189,12 +189,12 @@ def float16() -> object:
 @pytest.mark.usefixtures("float16")
 def test_keras_scales_the_loss_and_absent_rows_stay() -> None:
     half = model(run_eagerly=False)
-    before = half.towers.query.features.tables["user_id"].embeddings.numpy()
+    before = half.towers.query.tables["user_id"].embeddings.numpy()
     losses = train(half, 8)
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
     assert isinstance(half.optimizer.inner_optimizer, LazyAdam)
     assert losses[-1] < losses[0]
-    changed = (half.towers.query.features.tables["user_id"].embeddings.numpy() != before).any(axis=1)
+    changed = (half.towers.query.tables["user_id"].embeddings.numpy() != before).any(axis=1)
     assert np.flatnonzero(changed).tolist() == sorted(set(batch()["user_id"].numpy().tolist()))
 
 

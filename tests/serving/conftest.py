@@ -82,7 +82,7 @@ def items(rows: tfdual.Rows) -> tfdual.Rows:
 @pytest.fixture(scope="session")
 def model(prep: tfdual.Preprocessor) -> tfdual.TwoTowerModel:
     """Untrained: its random weights rank items as well as any."""
-    options = tfdual.EmbeddingOptions(embedding_dim_default=8, embeddings_initializer="glorot_normal")
+    options = tfdual.EmbeddingOptions(embedding_dim_default=8, embeddings_initializers="glorot_normal")
     tower = tfdual.MLPBlock([16, 8], no_activation_last_layer=True)
     towers = tfdual.TwoTowerBlock(prep.schema, tower, embedding_options=options, post="l2-norm")
     model = tfdual.TwoTowerModel(towers)

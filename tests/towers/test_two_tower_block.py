@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
-from tfdual import ColumnSchema, EmbeddingOptions, L2Norm, MLPBlock, PoolingFusion, Schema, SequentialBlock, Tags
+from tfdual import ColumnSchema, EmbeddingOptions, L2Norm, MLPBlock, PoolingFusion, Schema, SequentialBlock, Tags, Tower
 from tfdual import TwoTowerBlock as Block
 
 USER_COLUMNS, ITEM_COLUMNS = ["user_id", "age", "likes"], ["item_id", "genres", "picture"]
@@ -12,6 +12,10 @@ USER_COLUMNS, ITEM_COLUMNS = ["user_id", "age", "likes"], ["item_id", "genres", 
 
 def block(**kwargs) -> Block:
     return Block(SCHEMA, **({"query_tower": MLPBlock([8, 4]), "embedding_options": OPTIONS} | kwargs))
+
+
+def body_of(tower: Tower) -> list[keras.layers.Layer]:
+    return tower.block.layers[1:]
 
 
 def test_each_tower_reads_the_columns_of_its_tag() -> None:
@@ -37,16 +41,16 @@ def test_item_tower_is_a_copy_of_the_structure_with_weights_of_its_own() -> None
     body = SequentialBlock([MLPBlock([8, 4], activation="tanh"), keras.layers.Dense(3)])
     towers = block(query_tower=body)
     towers(batch())
-    assert towers.query.body is body
-    assert towers.item.body is not body
-    assert towers.item.body.layers[0].dimensions == [8, 4]
-    assert towers.item.body.layers[0].activation == "tanh"
+    mine, other = body_of(towers.query), body_of(towers.item)
+    assert mine == body.layers
+    assert [layer.name for layer in other] == [layer.name for layer in body.layers]
+    assert other[0].dimensions == [8, 4]
+    assert other[0].activation == "tanh"
     assert towers.item.schema.column_names == ITEM_COLUMNS
-    mine, other = ({id(weight) for weight in side.body.weights} for side in (towers.query, towers.item))
-    assert len(mine) == len(other) == 6
-    assert not mine & other
-    kernels = [side.body.layers[1].kernel.numpy() for side in (towers.query, towers.item)]
-    assert not np.array_equal(*kernels)
+    weights = [{id(weight) for layer in body for weight in layer.weights} for body in (mine, other)]
+    assert [len(each) for each in weights] == [6, 6]
+    assert not weights[0] & weights[1]
+    assert not np.array_equal(mine[1].kernel, other[1].kernel)
 
 
 def test_copy_is_made_of_a_tower_that_is_built_already() -> None:
@@ -58,7 +62,7 @@ def test_copy_is_made_of_a_tower_that_is_built_already() -> None:
 
 def test_item_tower_can_be_another() -> None:
     body = MLPBlock([4])
-    assert block(item_tower=body).item.body is body
+    assert body_of(block(item_tower=body).item) == [body]
 
 
 @pytest.mark.parametrize("post", ["l2-norm", L2Norm()], ids=["name", "layer"])
@@ -77,20 +81,21 @@ def test_fusion_is_copied_for_each_side() -> None:
     one_width = Schema([SCHEMA["user_id"], SCHEMA["likes"], SCHEMA["item_id"]])
     towers = Block(one_width, keras.layers.Dense(4), fusion=PoolingFusion("max"))
     towers(batch())
-    assert towers.query.fusion.mode == towers.item.fusion.mode == "max"
-    assert towers.query.fusion is not towers.item.fusion
-    assert towers.query.body.kernel.shape == (64, 4)
+    query, item = (tower.block.layers[0].aggregation for tower in (towers.query, towers.item))
+    assert query.mode == item.mode == "max"
+    assert query is not item
+    assert body_of(towers.query)[0].kernel.shape == (64, 4)
 
 
 def test_domain_is_one_table_across_the_towers_and_learns_from_both() -> None:
     towers, inputs = block(), batch()
     towers(inputs)
-    table = towers.query.features.tables["item_id"]
-    assert towers.item.features.tables["item_id"] is table
+    table = towers.query.tables["item_id"]
+    assert towers.item.tables["item_id"] is table
     assert sum(weight.shape == (30, 4) for weight in towers.weights) == 1
     touched = {"query": set(inputs["likes"].flat_values.numpy()), "item": set(inputs["item_id"].numpy())}
     weights = tf.constant(np.random.default_rng(0).normal(size=(6, 4)), tf.float32)
-    for body in (towers.query.body, towers.item.body):
+    for body in (towers.query.block.layers[-1], towers.item.block.layers[-1]):
         body.set_weights([np.random.default_rng(1).uniform(0.1, 1, weight.shape) for weight in body.weights])
     for side, rows in touched.items():
         with tf.GradientTape() as tape:

@@ -1,7 +1,7 @@
 """Wirings of layers."""
 
 from tfdual.blocks.as_tabular import AsTabular
-from tfdual.blocks.block import Block
+from tfdual.blocks.block import Block, LayerLike
 from tfdual.blocks.cond import Cond
 from tfdual.blocks.debug import Debug
 from tfdual.blocks.filter import Filter
@@ -21,6 +21,7 @@ __all__ = [
     "Debug",
     "Filter",
     "L2Norm",
+    "LayerLike",
     "MLPBlock",
     "MapValues",
     "ParallelBlock",

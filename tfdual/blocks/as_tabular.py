@@ -18,7 +18,8 @@ class AsTabular(Block):
     Output: `{output_name: tensor}`.
 
     Example:
-        >>> AsTabular("score")(1.0).keys()
+        >>> from keras import ops
+        >>> AsTabular("score")(ops.ones((2, 1))).keys()
         dict_keys(['score'])
     """
 

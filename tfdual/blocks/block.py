@@ -6,7 +6,7 @@ from typing import Any, Self, Union
 import keras
 
 from tfdual import blocks  # what joins blocks are blocks: a circle by nature
-from tfdual._build import fresh_copy
+from tfdual._build import deserialized, fresh_copy
 from tfdual._typing import Tensor
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema
@@ -28,7 +28,6 @@ class Block(keras.layers.Layer):
     Reference: NVIDIA Merlin Models, `Block`
     """
 
-    @property
     def input_blocks(self) -> list["Block"]:
         """The blocks that read columns, at the start of this one. None: it takes vectors."""
         return []
@@ -36,12 +35,12 @@ class Block(keras.layers.Layer):
     @property
     def is_input(self) -> bool:
         """Whether this block reads columns by their names."""
-        return bool(self.input_blocks)
+        return bool(self.input_blocks())
 
     @property
     def schema(self) -> Schema | None:
         """The columns that this block reads; None where it takes vectors."""
-        schemas = [block.schema for block in self.input_blocks if block.schema is not None]
+        schemas = [block.schema for block in self.input_blocks() if block.schema is not None]
         return Schema({column.name: column for schema in schemas for column in schema}.values()) if schemas else None
 
     @staticmethod
@@ -198,7 +197,13 @@ class Block(keras.layers.Layer):
         return self if whole else None
 
     def set_schema(self, schema: Schema) -> "Block":
-        """A copy of this block, with weights of its own, that reads the columns of `schema`."""
+        """A copy of this block, with weights of its own, that reads the columns of `schema`.
+
+        Raises:
+            ValueError: it can't be told what the block should read.
+        """
+        if self.is_input:
+            raise ValueError(f"The block '{self.name}' can't be put on other columns. Make it anew from the schema.")
         return self.copy()
 
     def copy(self, weights: bool = False) -> Self:
@@ -228,12 +233,10 @@ class Block(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        schema = config.get("schema")
-        others = {name: value for name, value in config.items() if name != "schema"}
-        arguments = keras.saving.deserialize_keras_object(others)
+        arguments = deserialized({name: value for name, value in config.items() if name != "schema"})
         if "schema" in config:
-            arguments["schema"] = None if schema is None else Schema.from_dict(schema)
-        return cls(**arguments)
+            arguments["schema"] = None if config["schema"] is None else Schema.from_dict(config["schema"])
+        return super().from_config(arguments)
 
 
 def _parsed(layer: LayerLike) -> keras.layers.Layer:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
-from tfdual._build import build_once
+from tfdual._build import build_once, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -27,6 +26,7 @@ class Cond(Block):
         ValueError: the two differ in shape.
 
     Example:
+        >>> import keras
         >>> many = keras.layers.Lambda(lambda x: keras.ops.sum(x) > 10, output_shape=())
         >>> keras.ops.convert_to_numpy(Cond(many, keras.layers.Rescaling(2.0))(keras.ops.full((1, 2), 9.0))).tolist()
         [[18.0, 18.0]]
@@ -63,6 +63,4 @@ class Cond(Block):
         return tuple(self.true.compute_output_shape(input_shape)), tuple(false)
 
     def get_config(self) -> dict:
-        return super().get_config() | {
-            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("condition", "true", "false")
-        }
+        return super().get_config() | {name: serialized(getattr(self, name)) for name in ("condition", "true", "false")}

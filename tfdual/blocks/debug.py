@@ -19,7 +19,8 @@ class Debug(Block):
     Input and output: any structure of tensors.
 
     Example:
-        >>> _ = MLPBlock([8]) >> Debug() >> MLPBlock([4])
+        >>> from tfdual.blocks import MLPBlock
+        >>> looked_at = MLPBlock([8]) >> Debug() >> MLPBlock([4])
     """
 
     def call(self, inputs: Any) -> Any:

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import keras
-
-from tfdual._build import build_once
+from tfdual._build import build_once, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -21,6 +19,7 @@ class MapValues(Block):
     Output: dict of name -> what the layer gives.
 
     Example:
+        >>> import keras
         >>> ones = keras.ops.ones((2, 4))
         >>> tuple(MapValues(keras.layers.Dense(3))({"a": ones, "b": ones})["b"].shape)
         (2, 3)
@@ -41,4 +40,4 @@ class MapValues(Block):
         return {name: self.layer.compute_output_shape(shape) for name, shape in input_shape.items()}
 
     def get_config(self) -> dict:
-        return super().get_config() | {"layer": keras.saving.serialize_keras_object(self.layer)}
+        return super().get_config() | {"layer": serialized(self.layer)}

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_chain, chain_output_shape, fresh_copy
+from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -67,16 +67,10 @@ class ParallelBlock(Block):
         """The columns that the branches read."""
         return super().schema if self._schema is None else self._schema
 
-    @property
     def input_blocks(self) -> list[Block]:
         """Those of `pre`, or else of the branches."""
         first = list(self.branches.values()) if self.pre is None else [self.pre]
-        return [found for layer in first if isinstance(layer, Block) for found in layer.input_blocks]
-
-    @property
-    def first(self) -> keras.layers.Layer:
-        """The first branch."""
-        return next(iter(self.branches.values()))
+        return [found for layer in first if isinstance(layer, Block) for found in layer.input_blocks()]
 
     def build(self, input_shape: Shape | dict[str, Shape]) -> None:
         if self.pre is not None:
@@ -84,7 +78,7 @@ class ParallelBlock(Block):
             input_shape = self.pre.compute_output_shape(input_shape)
         for branch in self.branches.values():
             build_chain([branch], input_shape)
-        build_chain(self._after, self._branch_shapes(input_shape))
+        build_chain(self._after(), self._branch_shapes(input_shape))
 
     def call(self, inputs: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
         if self.strict and not isinstance(inputs, dict):
@@ -92,16 +86,15 @@ class ParallelBlock(Block):
         if self.pre is not None:
             inputs = self.pre(inputs)
         outputs: Any = self._joined({name: branch(inputs) for name, branch in self.branches.items()})
-        for layer in self._after:
+        for layer in self._after():
             outputs = layer(outputs)
         return outputs
 
     def compute_output_shape(self, input_shape: Shape | dict[str, Shape]) -> Shape | dict[str, Shape]:
         if self.pre is not None:
             input_shape = self.pre.compute_output_shape(input_shape)
-        return chain_output_shape(self._after, self._branch_shapes(input_shape))
+        return chain_output_shape(self._after(), self._branch_shapes(input_shape))
 
-    @property
     def _after(self) -> list[keras.layers.Layer]:
         return [layer for layer in (self.post, self.aggregation) if layer is not None]
 
@@ -168,7 +161,7 @@ class ParallelBlock(Block):
         Raises:
             ValueError: several branches read columns, so that it is not known which reads which.
         """
-        if len(self.input_blocks) > 1:
+        if len(self.input_blocks()) > 1:
             raise ValueError(
                 f"Several branches of '{self.name}' read columns: it can't be told which of {schema.column_names} each "
                 "should read. Build the block anew from the schema."
@@ -203,12 +196,11 @@ class ParallelBlock(Block):
         return self.branches[name]
 
     def get_config(self) -> dict:
-        serialize = keras.saving.serialize_keras_object
         return super().get_config() | {
-            "branches": {name: serialize(branch) for name, branch in self.branches.items()},
-            "pre": serialize(self.pre),
-            "post": serialize(self.post),
-            "aggregation": serialize(self.aggregation),
+            "branches": serialized(self.branches),
+            "pre": serialized(self.pre),
+            "post": serialized(self.post),
+            "aggregation": serialized(self.aggregation),
             "schema": None if self._schema is None else self._schema.to_dict(),
             "strict": self.strict,
         }

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_once
+from tfdual._build import build_once, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -51,6 +51,6 @@ class ResidualBlock(Block):
 
     def get_config(self) -> dict:
         return super().get_config() | {
-            "block": keras.saving.serialize_keras_object(self.block),
+            "block": serialized(self.block),
             "activation": keras.activations.serialize(self.activation),
         }

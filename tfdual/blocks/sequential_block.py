@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_chain, chain_output_shape, fresh_copy
+from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -37,20 +37,9 @@ class SequentialBlock(Block):
             raise ValueError("SequentialBlock needs at least one layer. Received none.")
         self.layers = [part for layer in layers for part in _parts(self.parse(layer))]
 
-    @property
-    def first(self) -> keras.layers.Layer:
-        """The layer that takes the input."""
-        return self.layers[0]
-
-    @property
-    def last(self) -> keras.layers.Layer:
-        """The layer that gives the output."""
-        return self.layers[-1]
-
-    @property
     def input_blocks(self) -> list[Block]:
         """Those of the first layer."""
-        return self.first.input_blocks if isinstance(self.first, Block) else []
+        return self.layers[0].input_blocks() if isinstance(self.layers[0], Block) else []
 
     def build(self, input_shape: Any) -> None:
         build_chain(self.layers, input_shape)
@@ -69,11 +58,12 @@ class SequentialBlock(Block):
 
     def set_schema(self, schema: Schema) -> "SequentialBlock":
         """A copy of this block, with weights of its own, that reads the columns of `schema`."""
-        first = self.first.set_schema(schema) if isinstance(self.first, Block) else fresh_copy(self.first)
-        return SequentialBlock([first, *map(fresh_copy, self.layers[1:])])
+        first = self.layers[0]
+        on_schema = first.set_schema(schema) if isinstance(first, Block) else fresh_copy(first)
+        return SequentialBlock([on_schema, *map(fresh_copy, self.layers[1:])])
 
     def get_config(self) -> dict:
-        return super().get_config() | {"layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers]}
+        return super().get_config() | {"layers": serialized(self.layers)}
 
 
 def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

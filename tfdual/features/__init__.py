@@ -3,5 +3,8 @@
 from tfdual.features.embedding_options import EmbeddingOptions
 from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.feature_encoder import FeatureEncoder
+from tfdual.features.table import Table
 
-__all__ = ["EmbeddingOptions", "EmbeddingTable", "FeatureEncoder"]
+InputBlock = FeatureEncoder
+
+__all__ = ["EmbeddingOptions", "EmbeddingTable", "FeatureEncoder", "InputBlock", "Table"]

@@ -19,7 +19,7 @@ class EmbeddingOptions:
         infer_embedding_sizes: bool. Width from the cardinality instead of the default:
             `ceil(cardinality ** 0.25 * multiplier)`. Defaults to `False`.
         infer_embedding_sizes_multiplier: float. Defaults to 2.
-        embeddings_initializer: str. A Keras initialiser. Defaults to `"uniform"`: in [-0.05, 0.05].
+        embeddings_initializers: str. A Keras initialiser. Defaults to `"uniform"`: in [-0.05, 0.05].
         combiner: str. How a list becomes one vector: `"mean"`, `"sum"`, `"sqrtn"`. Defaults to `"mean"`.
 
     Raises:
@@ -32,8 +32,9 @@ class EmbeddingOptions:
     embedding_dim_default: int = 64
     infer_embedding_sizes: bool = False
     infer_embedding_sizes_multiplier: float = 2.0
-    embeddings_initializer: str = "uniform"
+    embeddings_initializers: str = "uniform"
     combiner: str = "mean"
+    embeddings_l2_reg: float = 0.0
 
     def __post_init__(self) -> None:
         if min([self.embedding_dim_default, *self.embedding_dims.values()]) < 1:
@@ -53,3 +54,10 @@ class EmbeddingOptions:
     def to_dict(self) -> dict:
         """Plain JSON types; `EmbeddingOptions(**d)` reads them."""
         return asdict(self)
+
+    def initializer(self, column):
+        return self.embeddings_initializers
+
+    @classmethod
+    def from_dict(cls, d):
+        return cls(**d)

@@ -37,7 +37,7 @@ class EmbeddingTable(keras.layers.Layer):
     """
 
     def __init__(
-        self, cardinality: int, dim: int, combiner: str = "mean", initializer: str = "uniform", **kwargs: Any
+        self, cardinality: int, dim: int, combiner: str = "mean", initializer: str = "uniform", l2=0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         if cardinality < 1 or dim < 1:
@@ -54,7 +54,7 @@ class EmbeddingTable(keras.layers.Layer):
             (self.cardinality, self.dim), initializer=self.initializer, autocast=False, name="embeddings"
         )
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, weights=None, combiner=None) -> Tensor:
         return ops.cast(self._pool(inputs), self.compute_dtype)
 
     def _pool(self, inputs: Tensor) -> Tensor:

@@ -1,140 +1,303 @@
 """Model-ready columns to vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import ops
 
-from tfdual._build import build_once
+from tfdual._backend import has_values
+from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.blocks import Block
+from tfdual.features.column_choices import choose, general
 from tfdual.features.embedding_options import EmbeddingOptions
 from tfdual.features.embedding_table import EmbeddingTable
-from tfdual.schema import ColumnSchema, Kind, Schema
+from tfdual.features.table import Table
+from tfdual.fusion import AttentionFusion, as_fusion
+from tfdual.schema import ColumnSchema, Kind, Schema, Tags
 
 
 @register
-class FeatureEncoder(keras.layers.Layer):
-    """Turn each column of a schema into a vector, by its kind.
+class FeatureEncoder(Block):
+    """Turn each column of a schema into a vector, by its kind or by a layer of your choice.
 
-    Categorical ids and id lists are looked up in embedding tables, one a domain; dense columns become vectors of
-    width 1; vectors pass unchanged.
+    | kind of column | default | others |
+    |---|---|---|
+    | dense | itself, of width 1 | `Dense`, `MLPBlock`, `PeriodicEncoder`, `PiecewiseLinearEncoder` |
+    | categorical id | a row of the table of its domain | `OneHotEncoder`; another `Table` |
+    | id list | rows of the table, combined | a combiner's name, `AttentionPooling`, `GRUEncoder`, ... |
+    | embedding | itself | `Dense`, `MLPBlock` |
+    | string | refused: map it with a `Preprocessor` | a layer that takes strings |
+
+    Columns of one domain share one table. Columns tagged WEIGHT are no features of their own: they weigh the ids of the
+    list whose property `"weights"` names them.
 
     Args:
         schema: Schema. Model-ready columns, such as `Preprocessor.schema` gives.
-        embedding_options: EmbeddingOptions. Defaults to `EmbeddingOptions()`.
+        embedding_options: EmbeddingOptions. How tables are made. Defaults to `EmbeddingOptions()`.
+        encoders: mapping of column name, tag or kind -> Keras layer from the column to a vector; the name goes before
+            the tag, the tag before the kind; under a tag or kind, each column gets a copy. Dense columns come as
+            `(batch, 1)`. Defaults to none.
+        combiners: mapping of column name, tag or kind -> how an id list becomes one vector: a name (`"mean"`, `"sum"`,
+            `"sqrtn"`, `"max"`), or a layer called as `layer(rows, mask, weights)`. Defaults to
+            `embedding_options.combiner` for all.
+        tables: mapping of domain name -> `Table`. Defaults to an `EmbeddingTable` for each domain.
+        post: layer that the dict of vectors passes. Defaults to `None`.
+        aggregation: a fusion, or its name such as `"concat"`. Defaults to `None`: the dict is the output. An
+            `AttentionFusion` is told which rows have an empty list.
 
     Input: dict of column name -> tensor; columns of no schema are left out.
-    Output: dict of column name -> `(batch, width)`.
+    Output: dict of column name -> `(batch, width)`, or what the aggregation gives.
 
     Raises:
         ValueError: no column, a categorical column of unknown cardinality, raw text, columns that share a table but
-            not its width, a column missing from the input.
+            not its size, a choice for a column that is not there, a column missing from the input.
 
     Example:
-        >>> from tfdual.schema import Tags
         >>> column = ColumnSchema("genre", [Tags.CATEGORICAL], {"domain": {"name": "genre", "min": 0, "max": 20}})
         >>> tuple(FeatureEncoder(Schema([column]))({"genre": ops.convert_to_tensor([3, 4])})["genre"].shape)
         (2, 64)
+
+    Reference: NVIDIA Merlin Models, `InputBlock`
     """
 
-    def __init__(self, schema: Schema, embedding_options: EmbeddingOptions | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        embedding_options: EmbeddingOptions | None = None,
+        encoders: Mapping[str, keras.layers.Layer] | None = None,
+        combiners: Mapping[str, str | keras.layers.Layer] | None = None,
+        tables: Mapping[str, Table] | None = None,
+        post: str | keras.layers.Layer | None = None,
+        aggregation: str | keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        if not len(schema):
-            raise ValueError("FeatureEncoder needs at least one column. Received an empty schema.")
-        for column in schema:
-            _check(column)
-        self.schema = schema
+        weights = [column.weights for column in schema if column.weights]
+        self._schema = schema
+        self._columns = [column for column in schema if column.name not in weights and Tags.WEIGHT not in column.tags]
+        if not self._columns:
+            raise ValueError("FeatureEncoder needs at least one column. Received none.")
         self.embedding_options = embedding_options or EmbeddingOptions()
-        self.tables = self._make_tables()
+        self.encoders = choose("encoders", encoders or {}, self._columns)
+        self._looked_up = [c for c in self._columns if c.name not in self.encoders and c.kind in _LOOKED_UP]
+        self.combiners = choose("combiners", combiners or {}, [c for c in self._looked_up if c.kind is Kind.ID_LIST])
+        self._general = _Choices(encoders or {}, combiners or {})
+        for column in self._columns:
+            _check(column, column.name in self.encoders)
+        self.tables = self._make_tables(tables or {})
+        self.post = None if post is None else self.parse(post)
+        self.aggregation = as_fusion(aggregation)
 
-    def _make_tables(self) -> dict[str, EmbeddingTable]:
-        tables: dict[str, EmbeddingTable] = {}
-        for column in filter(_looked_up, self.schema):
+    @property
+    def schema(self) -> Schema:
+        """The columns."""
+        return self._schema
+
+    def input_blocks(self) -> list[Block]:
+        """This block."""
+        return [self]
+
+    def _make_tables(self, given: Mapping[str, Table]) -> dict[str, Table]:
+        if unknown := sorted(set(given) - {column.domain_name for column in self._looked_up}):
+            raise ValueError(
+                f"There are tables for {unknown}, which no looked-up column has for its domain. The domains are "
+                f"{sorted({column.domain_name for column in self._looked_up})}."
+            )
+        tables = dict(given)
+        for column in self._looked_up:
             table = tables.setdefault(column.domain_name, self._table(column))
-            if (self.embedding_options.width(column), column.cardinality) != (table.dim, table.cardinality):
+            width = table.dim if column.domain_name in given else self.embedding_options.width(column)
+            if (width, column.cardinality) != (table.dim, table.cardinality):
                 raise ValueError(
                     f"Column '{column.name}' shares the domain '{column.domain_name}' with a table of "
-                    f"{table.cardinality} x {table.dim}. Give its columns one domain and one width."
+                    f"{table.cardinality} x {table.dim}, and wants {column.cardinality} x {width}. Give its columns "
+                    "one domain and one width."
                 )
         return tables
 
-    def _table(self, column: ColumnSchema) -> EmbeddingTable:
+    def _table(self, column: ColumnSchema) -> Table:
         options = self.embedding_options
         return EmbeddingTable(
             column.cardinality or 1,
             options.width(column),
             options.combiner,
-            options.embeddings_initializer,
+            options.initializer(column),
+            options.embeddings_l2_reg,
             name=f"{column.domain_name}_table",
             dtype=self.dtype_policy,
         )
 
-    def share_tables(self, tables: Mapping[str, EmbeddingTable]) -> None:
+    def share_tables(self, tables: Mapping[str, Table]) -> None:
         """Look domains up in these tables instead of tables of its own. To be called before the first input.
 
         Raises:
-            ValueError: the encoder is built already, or a table's size is not the domain's.
+            ValueError: the encoder is built already, or a table is made in another way than the one it replaces.
         """
         if self.built:
             raise ValueError("The encoder has weights already. Share tables before it is built.")
         for domain in set(tables) & set(self.tables):
             ours, theirs = self.tables[domain], tables[domain]
-            if (ours.cardinality, ours.dim) != (theirs.cardinality, theirs.dim):
+            if (type(ours), ours.cardinality, ours.dim) != (type(theirs), theirs.cardinality, theirs.dim):
                 raise ValueError(
                     f"The domain '{domain}' has {ours.cardinality} x {ours.dim} here and {theirs.cardinality} x "
                     f"{theirs.dim} in the table to share. Give its columns one domain and one width."
+                )
+            if ours is not theirs and ours.built:
+                raise ValueError(
+                    f"The table of the domain '{domain}' has values of its own, which sharing would lose. Pass the "
+                    "same table object to both encoders."
                 )
             self.tables[domain] = theirs
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         for table in self.tables.values():
             build_once(table)
+        for column in self._columns:
+            if column.name in self.encoders:
+                build_once(self.encoders[column.name], _shape(column))
+            elif isinstance(combiner := self.combiners.get(column.name), keras.layers.Layer):
+                build_once(combiner, (None, None, self.tables[column.domain_name].dim))
+        build_chain(self._after(), self._vector_shapes())
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        if missing := [name for name in self.schema.column_names if name not in inputs]:
+        wanted = [*self.schema.column_names, *(column.weights for column in self._looked_up if column.weights)]
+        if missing := [name for name in wanted if name not in inputs]:
             raise ValueError(f"The input lacks the columns {missing} of the schema. It has {sorted(inputs)}.")
-        return {column.name: self._encode(column, inputs[column.name]) for column in self.schema}
+        outputs: Any = {column.name: self._encode(column, inputs) for column in self._columns}
+        for layer in self._after():
+            masked = {"mask": self._present(inputs)} if isinstance(layer, AttentionFusion) else {}
+            outputs = layer(outputs, **masked)
+        return outputs
 
-    def _encode(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        if _looked_up(column):
-            return self.tables[column.domain_name](values)
-        values = ops.cast(values, self.compute_dtype)
-        return ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
+    def _present(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Which rows have a feature, `(batch,)` bool, for the features that can lack: empty lists do."""
+        lists = [column.name for column in self._columns if column.kind is Kind.ID_LIST]
+        return {name: has_values(inputs[name]) for name in lists}
 
-    def compute_output_shape(self, input_shape: dict[str, Shape]) -> dict[str, Shape]:
-        return {column.name: (None, self._width(column)) for column in self.schema}
+    def _encode(self, column: ColumnSchema, inputs: dict[str, Tensor]) -> Tensor:
+        values = inputs[column.name]
+        if column.name not in self.encoders and column.kind in _LOOKED_UP:
+            return self._look_up(column, values, inputs[column.weights] if column.weights else None)
+        if column.kind in _NUMBERS:
+            values = ops.cast(values, self.compute_dtype)
+            values = ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
+        return self.encoders[column.name](values) if column.name in self.encoders else values
+
+    def _look_up(self, column: ColumnSchema, ids: Tensor, weights: Tensor | None) -> Tensor:
+        table = self.tables[column.domain_name]
+        combiner = self.combiners.get(column.name)
+        if isinstance(combiner, keras.layers.Layer):
+            return combiner(*table.sequence(ids), weights)
+        return table(ids, weights=weights, combiner=combiner)
+
+    def compute_output_shape(self, input_shape: dict[str, Shape]) -> Any:
+        return chain_output_shape(self._after(), self._vector_shapes())
+
+    def _after(self) -> list[keras.layers.Layer]:
+        return [layer for layer in (self.post, self.aggregation) if layer is not None]
+
+    def _vector_shapes(self) -> dict[str, Shape]:
+        return {column.name: (None, self._width(column)) for column in self._columns}
 
     def _width(self, column: ColumnSchema) -> int:
-        if _looked_up(column):
-            return self.tables[column.domain_name].dim
-        return column.width or 1
+        if column.name in self.encoders:
+            return self.encoders[column.name].compute_output_shape(_shape(column))[-1]
+        if column.kind not in _LOOKED_UP:
+            return column.width or 1
+        dim, combiner = self.tables[column.domain_name].dim, self.combiners.get(column.name)
+        if isinstance(combiner, keras.layers.Layer):
+            return combiner.compute_output_shape((None, None, dim))[-1]
+        return dim
+
+    def select_by_name(self, name: str | Sequence[str]) -> "FeatureEncoder | None":
+        """An encoder of one column, or of several, that shares the layers of this one; None where there is none."""
+        names = [name] if isinstance(name, str) else name
+        return self._on(self.schema.select_by_name([name for name in names if name in self.schema]))
+
+    def select_by_tag(self, tags: Any) -> "FeatureEncoder | None":
+        """An encoder of the columns with any of these tags that shares the layers of this one; None without such."""
+        return self._on(self.schema.select_by_tag(tags))
+
+    def _on(self, schema: Schema) -> "FeatureEncoder | None":
+        if not len(schema):
+            return None
+        domains = {column.domain_name for column in self._looked_up if column.name in schema}
+        return FeatureEncoder(
+            schema,
+            self.embedding_options,
+            {name: layer for name, layer in self.encoders.items() if name in schema},
+            {name: combiner for name, combiner in self.combiners.items() if name in schema},
+            {domain: table for domain, table in self.tables.items() if domain in domains},
+            self.post and fresh_copy(self.post),
+            self.aggregation and fresh_copy(self.aggregation),
+            dtype=self.dtype_policy,
+        )
+
+    def set_schema(self, schema: Schema) -> "FeatureEncoder":
+        """An encoder of other columns, with weights of its own: the same options, and the choices by tag or kind."""
+        columns = list(schema)
+        return FeatureEncoder(
+            schema,
+            self.embedding_options,
+            general(self._general.encoders, columns),
+            general(self._general.combiners, [column for column in columns if column.kind is Kind.ID_LIST]),
+            post=self.post and fresh_copy(self.post),
+            aggregation=self.aggregation and fresh_copy(self.aggregation),
+            dtype=self.dtype_policy,
+        )
 
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self.schema.to_dict(),
             "embedding_options": self.embedding_options.to_dict(),
+            "encoders": serialized(general(self._general.encoders, self._columns) | self.encoders),
+            "combiners": serialized(general(self._general.combiners, self._columns) | self.combiners),
+            "tables": serialized(self.tables),
+            "post": serialized(self.post),
+            "aggregation": serialized(self.aggregation),
         }
 
     @classmethod
     def from_config(cls, config: dict) -> "FeatureEncoder":
-        config = dict(config)
-        schema = Schema.from_dict(config.pop("schema"))
-        return cls(schema, EmbeddingOptions(**config.pop("embedding_options")), **config)
+        options = EmbeddingOptions.from_dict(config["embedding_options"])
+        return super().from_config(config | {"embedding_options": options})
 
 
-def _looked_up(column: ColumnSchema) -> bool:
-    return column.kind in (Kind.CATEGORICAL, Kind.ID_LIST)
+@dataclass(frozen=True)
+class _Choices:
+    """Encoders and combiners as they were given; Keras doesn't look for layers in here."""
+
+    encoders: Mapping[str, keras.layers.Layer]
+    combiners: Mapping[str, str | keras.layers.Layer]
 
 
-def _check(column: ColumnSchema) -> None:
+_LOOKED_UP = (Kind.CATEGORICAL, Kind.ID_LIST)
+_NUMBERS = (Kind.DENSE, Kind.EMBEDDING)
+
+
+def _shape(column: ColumnSchema) -> Shape:
+    """The shape in which an encoder gets a column."""
+    if column.kind in _NUMBERS:
+        return (None, column.width or 1)
+    return (None, column.width) if column.is_list else (None,)
+
+
+def _check(column: ColumnSchema, encoded: bool) -> None:
+    if column.kind is Kind.EMBEDDING and column.width is None:
+        raise ValueError(f"Column '{column.name}' holds vectors of unknown width. Set dims=(None, width).")
+    if encoded:
+        return
     if column.kind is Kind.STRING or column.dtype == "string":
-        raise ValueError(f"Column '{column.name}' holds raw strings. Map it with a `Preprocessor`, and use its schema.")
-    if _looked_up(column) and column.cardinality is None:
+        raise ValueError(
+            f"Column '{column.name}' holds raw strings. Map it with a `Preprocessor`, and use its schema; or give it a "
+            "layer that takes strings, by encoders={...}."
+        )
+    if column.kind in _LOOKED_UP and column.cardinality is None:
         raise ValueError(
             f"Column '{column.name}' is {column.kind} and its number of ids is not known. Use `Preprocessor.schema`, "
             'or set properties={"domain": {"name": ..., "min": 0, "max": ...}}.'
         )
-    if column.kind is Kind.EMBEDDING and column.width is None:
-        raise ValueError(f"Column '{column.name}' holds vectors of unknown width. Set dims=(None, width).")

@@ -1,5 +1,7 @@
 """Many vectors of one width, pooled."""
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import keras
@@ -7,8 +9,23 @@ from keras import ops
 
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.fusion.named_vectors import checked_one_width, one_vector_shape, ordered
+from tfdual.fusion.stack import stack
 
-MODES = {"mean": ops.mean, "max": ops.max, "sum": ops.sum}
+
+def _mean(inputs: Mapping[str, Tensor]) -> Tensor:
+    return ops.mean(stack(inputs), axis=1)
+
+
+def _max(inputs: Mapping[str, Tensor]) -> Tensor:
+    return reduce(ops.maximum, ordered(inputs))  # `ops.max` refuses an empty batch
+
+
+def _sum(inputs: Mapping[str, Tensor]) -> Tensor:
+    return ops.sum(stack(inputs), axis=1)
+
+
+MODES = {"mean": _mean, "max": _max, "sum": _sum}
 
 
 @register
@@ -22,7 +39,8 @@ class PoolingFusion(keras.layers.Layer):
     Output: `(batch, dim)`.
 
     Raises:
-        ValueError: the mode is unknown, or the inputs differ in width.
+        TypeError: the input is no dict.
+        ValueError: the mode is unknown, there is no input, one is no vector, or the inputs differ in width.
 
     Example:
         >>> y = PoolingFusion("sum")({"a": ops.ones((1, 2)), "b": ops.ones((1, 2))})
@@ -37,18 +55,13 @@ class PoolingFusion(keras.layers.Layer):
         self.mode = mode
 
     def build(self, input_shape: dict[str, Shape]) -> None:
-        widths = {name: shape[-1] for name, shape in input_shape.items()}
-        if len(set(widths.values())) != 1:
-            raise ValueError(
-                f"PoolingFusion needs inputs of one width. Received widths {widths}. "
-                "Give them one width in `EmbeddingOptions`, or project them first."
-            )
+        checked_one_width(self, input_shape)
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        return MODES[self.mode](ops.stack([inputs[name] for name in sorted(inputs)], axis=1), axis=1)
+        return MODES[self.mode](inputs)
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Shape:
-        return next(iter(input_shape.values()))
+        return one_vector_shape(self, input_shape)
 
     def get_config(self) -> dict:
         return super().get_config() | {"mode": self.mode}

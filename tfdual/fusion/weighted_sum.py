@@ -7,6 +7,7 @@ import keras
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.fusion.named_vectors import batch_size, check_positive_integer, checked_widths, ordered
 
 
 @register
@@ -24,7 +25,9 @@ class WeightedSumFusion(keras.layers.Layer):
     Output: `(batch, dim)`.
 
     Raises:
-        ValueError: `dim` is below 1, or no input has the width `dim`.
+        TypeError: the input is no dict.
+        ValueError: `dim` is below 1, there is no input, one is no vector, none has the width `dim`, or the inputs have
+            other names than at first.
 
     Example:
         >>> ones = keras.ops.ones
@@ -35,32 +38,39 @@ class WeightedSumFusion(keras.layers.Layer):
 
     def __init__(self, dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if dim < 1:
-            raise ValueError(f"WeightedSumFusion needs dim >= 1. Received {dim}.")
+        check_positive_integer(self, "dim", dim)
         self.dim = dim
 
     def build(self, input_shape: dict[str, Shape]) -> None:
-        widths = {name: shape[-1] for name, shape in sorted(input_shape.items())}
+        widths = checked_widths(self, input_shape)
+        self.names = tuple(widths)
         self.summed = [name for name, width in widths.items() if width == self.dim]
         if not self.summed:
             raise ValueError(
-                f"WeightedSumFusion(dim={self.dim}) needs an input of that width. Received widths {widths}."
+                f"WeightedSumFusion(dim={self.dim}) needs an input of that width. Received widths {widths}. "
+                "Set dim to one of them: the inputs of that width are added, the others projected."
             )
         self.weight = self.add_weight((len(self.summed),), initializer="ones", name="weight")
-        self.projections = {
-            name: keras.layers.Dense(self.dim, use_bias=False, kernel_initializer="zeros", name=f"{name}_projection")
-            for name in widths
-            if name not in self.summed
-        }
+        self.projections = {name: self._projection(name) for name in widths if name not in self.summed}
         for name, projection in self.projections.items():
             build_once(projection, input_shape[name])
 
+    def _projection(self, name: str) -> keras.layers.Layer:
+        return keras.layers.Dense(
+            self.dim,
+            use_bias=False,
+            kernel_initializer="zeros",
+            name=f"{name}_projection".replace("/", "_"),  # Keras refuses a slash in a name
+            dtype=self.dtype_policy,
+        )
+
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        total = sum(self.weight[place] * inputs[name] for place, name in enumerate(self.summed))
-        return total + sum(projection(inputs[name]) for name, projection in self.projections.items())
+        vectors = dict(zip(self.names, ordered(inputs, self.names), strict=True))
+        total = sum(self.weight[place] * vectors[name] for place, name in enumerate(self.summed))
+        return total + sum(projection(vectors[name]) for name, projection in self.projections.items())
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Shape:
-        return (next(iter(input_shape.values()))[0], self.dim)
+        return (batch_size(input_shape), self.dim)
 
     def get_config(self) -> dict:
         return super().get_config() | {"dim": self.dim}

@@ -1,119 +1,151 @@
-"""Two towers that share what they should."""
+"""Two towers made from a schema."""
 
 from typing import Any
 
 import keras
 
-from tfdual._build import build_once
+from tfdual._build import fresh_copy, serialized
 from tfdual._register import register
-from tfdual._typing import Shape, Tensor
-from tfdual.features import EmbeddingOptions
+from tfdual.blocks import Block, LayerLike
+from tfdual.features import EmbeddingOptions, FeatureEncoder
+from tfdual.fusion import as_fusion
 from tfdual.schema import Schema, Tags
-from tfdual.towers.tower import Tower
+from tfdual.towers.dual_encoder_block import DualEncoderBlock
 
 
 @register
-class TwoTowerBlock(keras.layers.Layer):
+class TwoTowerBlock(DualEncoderBlock):
     """A query tower and an item tower, over the columns of their tags.
 
-    Columns of one domain share one embedding table, also across the towers.
+    The query side also takes the columns tagged CONTEXT, which describe the request. Columns tagged TARGET are no
+    features of either side. Columns of one domain share one embedding table, also across the towers.
 
     Args:
         schema: Schema. Model-ready columns of both sides.
-        query_tower: Keras layer from the fused query features to the embedding, e.g. `MLPBlock([128, 64])`.
-        item_tower: the same for the item side. Defaults to `None`: a copy of the query tower, with its own weights.
+        query_tower: Keras layer from the fused query features to the embedding, e.g. `MLPBlock([128, 64])`, or a block
+            that reads columns by itself, e.g. `InputBlock(schema) >> MLPBlock([128, 64])`.
+        item_tower: the same for the item side. Defaults to `None`: a copy of the query tower, with its own weights, on
+            the item's columns.
         query_tower_tag: tag of the query's columns. Defaults to `Tags.USER`.
         item_tower_tag: tag of the item's columns. Defaults to `Tags.ITEM`.
-        embedding_options: EmbeddingOptions of both sides. Defaults to `EmbeddingOptions()`.
-        post: `"l2-norm"`, a Keras layer, or None; the last step of both towers. Defaults to `None`.
-        fusion: Keras layer from a dict of vectors to one, copied for each side. Defaults to `None`: `ConcatFusion()`.
+        embedding_options: EmbeddingOptions of towers that don't read columns by themselves. Defaults to
+            `EmbeddingOptions()`.
+        post: `"l2-norm"`, a Keras layer, or None; the last step of both towers, also where one is used alone. Defaults
+            to `None`.
+        fusion: Keras layer from a dict of vectors to one, or its name, copied for each side that doesn't read columns
+            by itself. Defaults to `None`: `"concat"`.
 
     Input: dict of column name -> tensor, of both sides.
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: schema or query tower missing, a side without columns, towers of different widths.
+        ValueError: schema or query tower missing, a side without columns, towers of different widths, a fusion where no
+            tower needs one.
 
-    Reference: NVIDIA Merlin Models, `TwoTowerBlock`
+    Reference: NVIDIA Merlin Models, `TwoTowerBlock`; Yi et al., 2019, doi:10.1145/3298689.3346996
     """
 
     def __init__(
         self,
         schema: Schema,
-        query_tower: keras.layers.Layer,
-        item_tower: keras.layers.Layer | None = None,
+        query_tower: LayerLike,
+        item_tower: LayerLike | None = None,
         query_tower_tag: str = Tags.USER,
         item_tower_tag: str = Tags.ITEM,
         embedding_options: EmbeddingOptions | None = None,
-        post: str | keras.layers.Layer | None = None,
-        fusion: keras.layers.Layer | None = None,
+        post: LayerLike | None = None,
+        fusion: str | keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         if schema is None:
             raise ValueError("The schema is required by TwoTower")
         if query_tower is None:
             raise ValueError("The query_tower is required by TwoTower")
-        self.schema = schema
+        item_columns = _side(schema, item_tower_tag)
+        query_columns = _query_side(schema, query_tower_tag, item_columns)
+        if both := sorted(set(_tagged(schema, query_tower_tag)) & set(item_columns.column_names)):
+            raise ValueError(f"The columns {both} have the tags of both towers. Give each column one side.")
+        query = Block.from_layer(Block.parse(query_tower))
+        item = query.set_schema(item_columns) if item_tower is None else Block.from_layer(Block.parse(item_tower))
+        if fusion is not None and query.is_input and item.is_input:
+            raise ValueError("The towers read columns by themselves, and so fuse them too. Leave `fusion` out.")
+        options = embedding_options or EmbeddingOptions()
+        super().__init__(
+            _reading(query, query_columns, options, fusion),
+            _reading(item, item_columns, options, fusion),
+            post=post,
+            schema=schema,
+            **kwargs,
+        )
         self.query_tower_tag = str(query_tower_tag)
         self.item_tower_tag = str(item_tower_tag)
-        self.embedding_options = embedding_options or EmbeddingOptions()
-        item_tower = _copy(query_tower) if item_tower is None else item_tower
-        query_columns, item_columns = self._side(self.query_tower_tag), self._side(self.item_tower_tag)
-        if both := sorted(set(query_columns.column_names) & set(item_columns.column_names)):
-            raise ValueError(f"The columns {both} have the tags of both towers. Give each column one side.")
-        self.query = Tower(query_columns, query_tower, self.embedding_options, _copy(fusion), _copy(post), name="query")
-        self.item = Tower(item_columns, item_tower, self.embedding_options, _copy(fusion), _copy(post), name="item")
-        self.item.features.share_tables(self.query.features.tables)
+        self.embedding_options = options
 
-    def _side(self, tag: str) -> Schema:
-        columns = self.schema.select_by_tag(tag)
-        if not len(columns):
-            raise ValueError(
-                f"A tower needs columns tagged '{tag}', and the schema has none. Its tags are "
-                f"{sorted(map(str, self.schema.tags))}. Tag columns so, or name another tag for the tower."
-            )
-        return columns
-
-    def build(self, input_shape: dict[str, Shape] | None = None) -> None:
-        build_once(self.query)
-        build_once(self.item)
-        if self.query.embedding_dim != self.item.embedding_dim:
-            raise ValueError(
-                f"Both towers must end in one width. The query tower ends in {self.query.embedding_dim}, "
-                f"the item tower in {self.item.embedding_dim}."
-            )
-
-    def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"query": self.query(inputs), "item": self.item(inputs)}
+    def set_schema(self, schema: Schema) -> "TwoTowerBlock":
+        """A copy of this block, with weights of its own, on the columns of another schema."""
+        item_columns = _side(schema, self.item_tower_tag)
+        return TwoTowerBlock(
+            schema,
+            self.query.block.set_schema(_query_side(schema, self.query_tower_tag, item_columns)),
+            self.item.block.set_schema(item_columns),
+            self.query_tower_tag,
+            self.item_tower_tag,
+            self.embedding_options,
+            self.query.post,
+        )
 
     def get_config(self) -> dict:
-        serialize = keras.saving.serialize_keras_object
-        return super().get_config() | {
-            "schema": self.schema.to_dict(),
-            "query_tower": serialize(self.query.body),
-            "item_tower": serialize(self.item.body),
+        config = super().get_config()
+        for name in ("query_block", "item_block", "pre", "aggregation"):
+            del config[name]
+        return config | {
+            "query_tower": serialized(self.query.block),
+            "item_tower": serialized(self.item.block),
             "query_tower_tag": self.query_tower_tag,
             "item_tower_tag": self.item_tower_tag,
             "embedding_options": self.embedding_options.to_dict(),
-            "post": None if self.query.post is None else serialize(self.query.post),
-            "fusion": serialize(self.query.fusion),
+            "post": serialized(self.query.post),
+            "fusion": None,  # a part of the towers by now
         }
 
     @classmethod
     def from_config(cls, config: dict) -> "TwoTowerBlock":
-        config = dict(config)
-        deserialize = keras.saving.deserialize_keras_object
-        names = ("query_tower", "item_tower", "post", "fusion")
-        layers: dict[str, Any] = {name: config.pop(name) for name in names}
-        return cls(
-            schema=Schema.from_dict(config.pop("schema")),
-            embedding_options=EmbeddingOptions(**config.pop("embedding_options")),
-            **{name: layer and deserialize(layer) for name, layer in layers.items()},
-            **config,
+        options = EmbeddingOptions.from_dict(config["embedding_options"])
+        return super().from_config(config | {"embedding_options": options})
+
+
+def _tagged(schema: Schema, tag: str) -> list[str]:
+    """The names of the columns with a tag, but targets."""
+    return schema.select_by_tag(tag).excluding_by_tag(Tags.TARGET).column_names
+
+
+def _side(schema: Schema, tag: str) -> Schema:
+    """The columns of a side, with the weights of its lists."""
+    if not (names := _tagged(schema, tag)):
+        raise ValueError(
+            f"A tower needs columns tagged '{tag}', and the schema has none. Its tags are "
+            f"{sorted(map(str, schema.tags))}. Tag columns so, or name another tag for the tower."
         )
+    return _with_weights(schema, names)
 
 
-def _copy(layer: str | keras.layers.Layer | None) -> str | keras.layers.Layer | None:
-    """A layer of the same structure with weights of its own."""
-    return type(layer).from_config(layer.get_config()) if isinstance(layer, keras.layers.Layer) else layer
+def _query_side(schema: Schema, tag: str, item_columns: Schema) -> Schema:
+    """The columns of the query side: those of its tag, and the context that is not the item's."""
+    query_columns = _side(schema, tag)
+    context = [name for name in _tagged(schema, Tags.CONTEXT) if name not in item_columns]
+    return _with_weights(schema, [*query_columns.column_names, *context])
+
+
+def _with_weights(schema: Schema, names: list[str]) -> Schema:
+    wanted = {*names, *(schema[name].weights for name in names)}
+    return Schema(column for column in schema if column.name in wanted)
+
+
+def _reading(
+    block: Block, columns: Schema, options: EmbeddingOptions, fusion: str | keras.layers.Layer | None
+) -> Block:
+    """The block, which reads these columns unless it reads columns by itself."""
+    if block.is_input:
+        return block
+    layer = as_fusion("concat" if fusion is None else fusion)
+    return FeatureEncoder(columns, options, aggregation=fresh_copy(layer), name="features").connect(block)

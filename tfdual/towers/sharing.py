@@ -1,0 +1,19 @@
+"""What two towers have in common."""
+
+import keras
+
+from tfdual.features import FeatureEncoder, Table
+
+
+def share_layers(*towers: keras.layers.Layer) -> None:
+    """Let columns of one domain use one table, and groups of shared experts of one name the same experts.
+
+    The first tower's are used. A layer that has weights already keeps them.
+    """
+    layers = [layer for tower in towers for layer in tower._flatten_layers()]
+    tables: dict[str, Table] = {}
+    for encoder in layers:
+        if isinstance(encoder, FeatureEncoder):
+            if not encoder.built:
+                encoder.share_tables(tables)
+            tables = encoder.tables | tables
