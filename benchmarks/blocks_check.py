@@ -22,7 +22,7 @@ def main() -> None:
     worker = Worker()
     worker.versions("tfdual", "tensorflow", "keras")
     keras.utils.set_random_seed(0)
-    batch = blocks_columns.read(min(worker.path.glob("*.npz")))
+    batch = blocks_towers.read(min(worker.path.glob("*.npz")))
     ours, theirs = blocks_towers.tfdual_tower(), blocks_towers.keras_tower()
     blocks_towers.copy_weights(ours, theirs)
     factors = tf.random.stateless_normal((worker.batch, blocks_columns.UNITS[-1]), seed=(0, 0))

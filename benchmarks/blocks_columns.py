@@ -1,14 +1,14 @@
-"""Columns of every kind for `blocks.py`, and batches of them."""
+"""Columns of every kind for `blocks.py`, and rows of them."""
 
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 CATEGORICAL = {f"category_{place:02}": int(size) for place, size in enumerate(np.geomspace(100, 100_000, 50))}
 LISTS = {f"list_{place}": int(size) for place, size in enumerate(np.geomspace(1_000, 100_000, 5))}
 DENSE = tuple(f"number_{place:02}" for place in range(20))
 VECTORS = {f"vector_{place}": 32 for place in range(3)}
+KINDS = {"categorical": CATEGORICAL, "id_list": LISTS, "dense": DENSE, "embedding": VECTORS}
 MEAN_LENGTH = 10
 DIM = 64
 UNITS = (128, 64)
@@ -24,12 +24,3 @@ def write(path: Path, rows: int, seed: int = 0) -> None:
         lengths = rng.poisson(MEAN_LENGTH, rows) * (rng.random(rows) > 0.05)
         columns |= {f"{name}_lengths": lengths, name: rng.integers(1, size, lengths.sum())}
     np.savez(path, **columns)
-
-
-def read(path: Path) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-    """The batch that `write` wrote."""
-    with np.load(path) as columns:
-        single = {name: tf.constant(columns[name]) for name in (*CATEGORICAL, *DENSE, *VECTORS)}
-        return single | {
-            name: tf.RaggedTensor.from_row_lengths(columns[name], columns[f"{name}_lengths"]) for name in LISTS
-        }

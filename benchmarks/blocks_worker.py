@@ -4,9 +4,9 @@ import time
 from statistics import median
 
 import blocks_columns
+import blocks_towers
 import keras
 import tensorflow as tf
-from blocks_towers import TOWERS
 from worker import Worker
 
 
@@ -37,10 +37,10 @@ def main() -> None:
     worker.versions("tfdual", "tensorflow", "keras")
     keras.utils.set_random_seed(0)
     library, _, optimizer = worker.variant.partition(", ")
-    batches = [blocks_columns.read(path) for path in sorted(worker.path.glob("*.npz"))]
+    batches = [blocks_towers.read(path) for path in sorted(worker.path.glob("*.npz"))]
     worker.start(0)
     started = time.perf_counter()
-    tower = TOWERS[library]()
+    tower = blocks_towers.TOWERS[library]()
     built = time.perf_counter()
     step = step_of(tower, bool(optimizer), worker.batch)
     tf.nest.map_structure(lambda tensor: tensor.numpy(), step(batches[0]), expand_composites=True)

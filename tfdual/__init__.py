@@ -18,7 +18,7 @@ from tfdual.optimizers import LazyAdam
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import ColumnSchema, Schema, Tags
 from tfdual.serving import Retriever
-from tfdual.towers import DualEncoderBlock, MatrixFactorizationBlock, Tower, TwoTowerBlock
+from tfdual.towers import DualEncoderBlock, MatrixFactorizationBlock, Tower, TwoTowerBlock, as_functional
 
 __version__ = version("tfdual")
 
@@ -48,6 +48,7 @@ __all__ = [
     "Tower",
     "TwoTowerBlock",
     "TwoTowerModel",
+    "as_functional",
     "data",
     "evaluate",
     "infer_schema",

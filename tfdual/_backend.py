@@ -52,8 +52,47 @@ def show(name: str, values: Any) -> None:
         show(f"{name} (ragged, {values.nrows()} rows)", values.flat_values)
     elif keras.backend.backend() == "tensorflow" and values.dtype == tf.string:
         tf.print(name, "shape", tf.shape(values), "string")
+    elif keras.backend.backend() == "tensorflow":
+        numbers = tf.cast(values, tf.float32)
+        spread = (tf.reduce_min(numbers), tf.reduce_mean(numbers), tf.reduce_max(numbers))
+        tf.print(name, "shape", tf.shape(values), values.dtype.name, *spread)
     else:
-        numbers = ops.cast(values, "float32")
-        range_of_values = (ops.min(numbers), ops.mean(numbers), ops.max(numbers))
-        printed = tf.print if keras.backend.backend() == "tensorflow" else print
-        printed(name, "shape", ops.shape(values), keras.backend.standardize_dtype(values.dtype), *range_of_values)
+        print(name, "shape", ops.shape(values), values.dtype, ops.min(values), ops.mean(values), ops.max(values))
+
+
+def refuse(found: Any, values: Any, message: str) -> None:
+    """Raise where `found` is true anywhere; the message is followed by the first five such `values`.
+
+    In a TensorFlow graph it becomes an assertion of the graph, which XLA leaves out.
+
+    Raises:
+        ValueError: eagerly; in a graph, the step fails with TensorFlow's `InvalidArgumentError`.
+    """
+    if keras.backend.backend() == "tensorflow" and not tf.executing_eagerly():
+        shown = [message, tf.boolean_mask(values, found)]
+        tf.debugging.Assert(tf.logical_not(tf.reduce_any(found)), shown, summarize=5)
+        return
+    bad = ops.convert_to_numpy(values)[ops.convert_to_numpy(found)]
+    if bad.size:
+        raise ValueError(f"{message} {bad[:5].tolist()}")
+
+
+def require_one_shape(left: Any, right: Any, message: str) -> None:
+    """Refuse two ragged or two dense `(batch, length)` tensors whose rows differ in length.
+
+    Raises:
+        ValueError: eagerly, or where static shapes tell; else the graph's step fails with `InvalidArgumentError`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        same = tuple(left.shape) == tuple(right.shape)
+    elif not left.shape.is_compatible_with(right.shape):
+        same = False
+    elif is_ragged(left):
+        first, second = (tf.cast(values.row_splits, tf.int64) for values in (left, right))
+        same = tf.reduce_all(tf.raw_ops.Equal(x=first, y=second, incompatible_shape_error=False))
+    else:
+        same = left.shape.is_fully_defined() or tf.reduce_all(tf.equal(tf.shape(left), tf.shape(right)))
+    if tf.is_tensor(same) and not tf.executing_eagerly():
+        tf.debugging.Assert(same, [message])
+    elif not same:
+        raise ValueError(message)

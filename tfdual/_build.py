@@ -1,14 +1,22 @@
 """Building and copying of sub-layers, which a saved model may have built before, and the shapes that they give."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
 
+# While a model is saved or loaded, Keras numbers nested layers in a config, and gives one layer for one number.
+OF_THE_ORIGINAL = frozenset({"build_config", "shared_object_id"})
+
 
 def build_once(layer: keras.layers.Layer, shape: Any = None) -> None:
-    """Make the weights of `layer` unless it has them."""
+    """Make the weights of `layer` unless it has them; where the layer is frozen, so are all layers that it made."""
     if not layer.built:
         layer.build(shape)
+    if not layer.trainable:
+        # TensorFlow skips an assignment of the value that is there; Keras passes it on to the sub-layers.
+        layer.trainable = True
+        layer.trainable = False
 
 
 def build_chain(layers: list[keras.layers.Layer], shape: Any) -> None:
@@ -30,18 +38,26 @@ def serialized(layers: Any) -> Any:
 
     It doesn't remember the shapes that they were built for: what holds them builds them.
     """
-    return _without_shapes(keras.saving.serialize_keras_object(layers))
+    return without(keras.saving.serialize_keras_object(layers), {"build_config"})
 
 
-def fresh_copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A layer of the same structure with weights of its own, of the shapes that its own input will ask for."""
-    return type(layer).from_config(_without_shapes(layer.get_config()))
+def fresh_copy(layer: keras.layers.Layer, name: str | None = None) -> keras.layers.Layer:
+    """A layer of the same structure with weights of its own, of the shapes that its own input will ask for.
+
+    Args:
+        layer: Keras layer.
+        name: str. Defaults to `None`: the layer's own.
+    """
+    return type(layer).from_config(
+        without(layer.get_config(), OF_THE_ORIGINAL) | ({} if name is None else {"name": name})
+    )
 
 
-def _without_shapes(config: Any) -> Any:
+def without(config: Any, names: Collection[str]) -> Any:
+    """A config, and those in it, without some of their entries."""
     if isinstance(config, dict):
-        return {name: _without_shapes(value) for name, value in config.items() if name != "build_config"}
-    return [_without_shapes(value) for value in config] if isinstance(config, list) else config
+        return {name: without(value, names) for name, value in config.items() if name not in names}
+    return [without(value, names) for value in config] if isinstance(config, list) else config
 
 
 def deserialized(config: dict[str, Any]) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def test_as_tabular_names_the_output() -> None:
 def test_debug_block_prints_shapes_and_values_also_from_a_graph(capfd: pytest.CaptureFixture) -> None:
     for append, values in ((True, "-8 1 6"), (False, "-4 0.5 3")):
         np.testing.assert_allclose(tf.function(scale(2.0).connect_debug_block(append))(X), X * 2)
-        assert f"shape (2, 2) float32 {values}\n" in capfd.readouterr().err
+        assert f"shape [2 2] float32 {values}\n" in capfd.readouterr().err
 
 
 def test_parse_takes_layers_names_and_lists() -> None:
@@ -187,6 +187,13 @@ def test_from_schema_takes_the_columns_of_the_tags() -> None:
     assert Filter.from_schema(COLUMNS, Tags.USER).columns == ["age"]
     with pytest.raises(ValueError, match=r"No column is tagged .*session.*The schema's tags are"):
         InputBlock.from_schema(COLUMNS, Tags.SESSION)
+
+
+def test_from_features_takes_named_entries_and_fuses_them() -> None:
+    block = Block.from_features(["c", "a"], pre="l2-norm", aggregation="concat")
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    found = block({"a": X, "b": X, "c": -X})
+    np.testing.assert_allclose(found, np.concatenate([unit, -unit], axis=1), rtol=1e-5)
 
 
 def test_set_schema_gives_a_copy_on_other_columns() -> None:

@@ -9,13 +9,40 @@ import numpy as np
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch, ragged_ids
-from tfdual.blocks import L2Norm, MLPBlock, ParallelBlock, SequentialBlock
-from tfdual.features import EmbeddingTable, FeatureEncoder
-from tfdual.fusion import ConcatFusion, PoolingFusion, WeightedSumFusion
+from tfdual.blocks import (
+    AsTabular,
+    Cond,
+    CrossBlock,
+    Debug,
+    DenseResidualBlock,
+    Filter,
+    L2Norm,
+    MapValues,
+    MixtureOfExpertsBlock,
+    MLPBlock,
+    ParallelBlock,
+    ResidualBlock,
+    SequentialBlock,
+    TransformerBlock,
+)
+from tfdual.features import EmbeddingTable, FeatureEncoder, GRUEncoder, InputBlock, QuotientRemainderTable
+from tfdual.fusion import (
+    AttentionFusion,
+    ConcatFusion,
+    CosineFusion,
+    CrossFusion,
+    DotInteractionFusion,
+    FactorizationMachineFusion,
+    GatedFusion,
+    MultiplicationFusion,
+    PoolingFusion,
+    StackFusion,
+    WeightedSumFusion,
+)
 from tfdual.models import TwoTowerModel
 from tfdual.optimizers import LazyAdam
-from tfdual.schema import Tags
-from tfdual.towers import Tower, TwoTowerBlock
+from tfdual.schema import Kind, Schema, Tags
+from tfdual.towers import DualEncoderBlock, Tower, TwoTowerBlock
 
 
 @dataclass(frozen=True)
@@ -49,7 +76,7 @@ def mlp(width: int) -> MLPBlock:
 
 
 def towers() -> TwoTowerBlock:
-    return TwoTowerBlock(**two_tower_arguments())
+    return TwoTowerBlock(**{k: v for k, v in two_tower_arguments().items() if k not in ("pre", "aggregation")})
 
 
 def two_tower_arguments() -> dict[str, Any]:
@@ -62,47 +89,161 @@ def two_tower_arguments() -> dict[str, Any]:
         "embedding_options": OPTIONS,
         "post": L2Norm(name="unit"),
         "fusion": WeightedSumFusion(4),
+        "pre": Filter(["item_id_log_probability"], exclude=True),
+        "aggregation": "cosine",
     }
 
 
-ROWS = [
+def reads(schema: Schema) -> InputBlock:
+    return InputBlock(schema, OPTIONS, aggregation="concat") >> mlp(4)
+
+
+@keras.saving.register_keras_serializable("tfdual_tests")
+class IsReal(keras.layers.Layer):
+    """Whether the sum of the squares of the batch is not below 0."""
+
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.sum(inputs * inputs) >= 0
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        return ()
+
+
+BLOCKS = [
     Row(
         MLPBlock,
         lambda: {
             "dimensions": [8, 6, 3],
+            "activation": ["tanh", keras.activations.gelu, keras.layers.PReLU("ones")],
+            "use_bias": False,
+            "dropout": 0.2,
+            "normalization": keras.layers.LayerNormalization(epsilon=0.01),
+            "no_activation_last_layer": True,
+            "kernel_initializer": "he_normal",
+            "bias_initializer": "ones",
+            "kernel_regularizer": "l2",
+            "bias_regularizer": keras.regularizers.L1(0.1),
+        },
+        named_vectors(b=2, a=3),
+    ),
+    Row(
+        DenseResidualBlock,
+        lambda: {
+            "low_rank_dim": 2,
             "activation": "tanh",
             "use_bias": False,
             "dropout": 0.2,
-            "normalization": "layer",
-            "no_activation_last_layer": True,
+            "normalization": "batch_norm",
+            "depth": 2,
         },
+    ),
+    Row(
+        CrossBlock,
+        lambda: {
+            "depth": 2,
+            "low_rank_dim": 2,
+            "use_bias": False,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+        named_vectors(b=2, a=3),
+    ),
+    Row(
+        TransformerBlock,
+        lambda: {"num_layers": 2, "num_heads": 2, "hidden_dim": 6, "dropout": 0.2, "pooling": "first"},
+        named_vectors(b=4, a=4, c=4),
+    ),
+    Row(
+        MixtureOfExpertsBlock,
+        lambda: {
+            "expert": mlp(3),
+            "num_experts": 2,
+            "num_shared_experts": 1,
+            "top_k": 2,
+            "shared_name": "both",
+            "balance_loss_weight": 0.1,
+        },
+        named_vectors(b=2, a=3),
     ),
     Row(SequentialBlock, lambda: {"layers": [keras.layers.Dense(4, "tanh"), L2Norm(), mlp(3)]}),
     Row(
         ParallelBlock,
         lambda: {
-            "branches": {"wide": keras.layers.Dense(3), "deep": mlp(3)},
-            "aggregation": PoolingFusion("sum"),
+            "branches": {"columns": InputBlock(SCHEMA.select_by_name(["likes", "genres"]), OPTIONS)},
+            "pre": Filter(["likes", "genres"]),
+            "post": L2Norm(),
+            "aggregation": WeightedSumFusion(4),
+            "schema": SCHEMA.select_by_name(["likes", "genres"]),
+            "strict": True,
         },
+        batch,
     ),
+    Row(ResidualBlock, lambda: {"block": mlp(5), "activation": "tanh"}),
+    Row(Filter, lambda: {"columns": ["b"], "exclude": True}, named_vectors(b=3, a=3)),
+    Row(Cond, lambda: {"condition": IsReal(), "true": mlp(5), "false": keras.layers.Rescaling(2.0)}),
+    Row(MapValues, lambda: {"layer": mlp(2)}, named_vectors(b=3, a=3)),
+    Row(AsTabular, lambda: {"output_name": "score"}),
+    Row(Debug),
     Row(L2Norm),
+]
+FUSIONS = [
+    Row(
+        AttentionFusion,
+        lambda: {"num_heads": 2, "key_dim": 3, "dropout": 0.2, "pooling": "concat", "seed": 7},
+        named_vectors(b=4, a=4, c=4),
+    ),
+    Row(ConcatFusion, lambda: {"transform": mlp(3)}, named_vectors(b=2, a=3)),
+    Row(CosineFusion, inputs=named_vectors(b=3, a=3)),
+    Row(
+        CrossFusion,
+        lambda: {
+            "depth": 3,
+            "low_rank_dim": 2,
+            "use_bias": False,
+            "kernel_initializer": "he_normal",
+            "kernel_regularizer": "l2",
+        },
+        named_vectors(b=2, a=3),
+    ),
+    Row(DotInteractionFusion, lambda: {"include_self": True, "keep_inputs": True}, named_vectors(b=3, a=3, c=3)),
+    Row(FactorizationMachineFusion, inputs=named_vectors(b=3, a=3, c=3)),
+    Row(GatedFusion, lambda: {"use_bias": False}, named_vectors(b=3, a=3, c=3)),
+    Row(MultiplicationFusion, inputs=named_vectors(b=3, a=3, c=3)),
+    Row(PoolingFusion, lambda: {"mode": "max"}, named_vectors(b=3, a=3, c=3)),
+    Row(StackFusion, inputs=named_vectors(b=3, a=3)),
+    Row(WeightedSumFusion, lambda: {"dim": 4}, named_vectors(b=4, a=4, age=1)),
+]
+FEATURES = [
     Row(
         EmbeddingTable,
-        lambda: {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal"},
+        lambda: {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal", "l2": 0.1},
         lambda: ragged_ids([2, 0, 3, 1, 0, 4], 30),
     ),
-    Row(FeatureEncoder, lambda: {"schema": SCHEMA, "embedding_options": OPTIONS}, batch),
-    Row(ConcatFusion, inputs=named_vectors(b=2, a=3)),
-    Row(PoolingFusion, lambda: {"mode": "max"}, named_vectors(b=3, a=3, c=3)),
-    Row(WeightedSumFusion, lambda: {"dim": 4}, named_vectors(b=4, a=4, age=1)),
     Row(
-        Tower,
+        FeatureEncoder,
         lambda: {
             "schema": SCHEMA,
-            "body": mlp(4),
             "embedding_options": OPTIONS,
-            "fusion": WeightedSumFusion(4),
+            "encoders": {"age": keras.layers.Dense(2), Kind.EMBEDDING: mlp(3)},
+            "combiners": {"likes": GRUEncoder(3), "genres": "max"},
+            "tables": {"item_id": QuotientRemainderTable(30, 4, name="items")},
+            "post": L2Norm(),
+            "aggregation": "concat",
+        },
+        batch,
+    ),
+]
+TOWERS = [
+    Row(Tower, lambda: {"block": reads(SCHEMA), "post": L2Norm(name="unit")}, batch),
+    Row(
+        DualEncoderBlock,
+        lambda: {
+            "query_block": reads(SCHEMA.select_by_tag(Tags.USER)),
+            "item_block": reads(SCHEMA.select_by_tag(Tags.ITEM)),
+            "pre": Filter(["item_id_log_probability"], exclude=True),
             "post": L2Norm(name="unit"),
+            "aggregation": "cosine",
+            "schema": SCHEMA,
         },
         batch,
     ),
@@ -119,6 +260,7 @@ ROWS = [
         batch,
     ),
 ]
+ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS]
 OPTIMIZERS = [
     Row(
         LazyAdam,

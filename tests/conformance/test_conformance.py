@@ -2,7 +2,10 @@
 
 import importlib
 import inspect
+import os
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +66,9 @@ def built(row: Row) -> keras.layers.Layer:
     layer(row.inputs())
     rng = np.random.default_rng(1)
     for weight in layer.weights:
-        weight.assign(rng.uniform(0.2, 0.6, weight.shape) * rng.choice([-1, 1], weight.shape))
+        signs = rng.choice([-1, 1], weight.shape) if weight.trainable else 1  # a moving variance is positive
+        weight.assign(rng.uniform(0.2, 0.6, weight.shape) * signs)
+    assert all(np.isfinite(output.astype("float32")).all() for output in leaves(layer(row.inputs())))
     return layer
 
 
@@ -146,15 +151,51 @@ def test_save_and_load_gives_equal_outputs(row: Row, tmp_path: Path) -> None:
     assert_equal(loaded(inputs), model(inputs))
 
 
-@each_layer
-def test_saved_model_gives_equal_outputs(row: Row, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, list[np.ndarray]]]:
+    """By class: what a layer gives, and what its SavedModel gives in a process that imports TensorFlow alone."""
+    folder = tmp_path_factory.mktemp("served")
+    outputs = {row.cls.__name__: export(row, folder / row.cls.__name__) for row in ROWS}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "tfdual is not there"
+    found = {name: np.load(folder / f"{name}.npz") for name in outputs}
+    return {name: (output, list(found[name].values())) for name, output in outputs.items()}
+
+
+SERVE = """
+import pathlib, sys
+import numpy as np, tensorflow as tf
+for path in pathlib.Path(sys.argv[1]).iterdir():
+    loaded = tf.saved_model.load(str(path))
+    outputs = tf.nest.flatten(loaded.serve(loaded.inputs()))
+    np.savez(f"{path}.npz", *[tensor.numpy() for tensor in outputs])
+print("tfdual is", "there" if "tfdual" in sys.modules else "not there")
+"""
+
+
+def export(row: Row, folder: Path) -> Any:
     layer, inputs = built(row), row.inputs()
     module = tf.Module()
     module.kept = [variable.value for variable in layer.variables]
     module.serve = tf.function(lambda inputs: layer(inputs), input_signature=[signature(inputs)])
-    tf.saved_model.save(module, str(tmp_path))
-    loaded = tf.saved_model.load(str(tmp_path))
-    assert_equal(loaded.serve(inputs), layer(inputs), rtol=1e-5, atol=1e-6)
+    module.inputs = tf.function(lambda: inputs, input_signature=[])
+    tf.saved_model.save(module, str(folder))
+    return layer(inputs)
+
+
+@each_layer
+@pytest.mark.slow
+def test_saved_model_gives_equal_outputs_in_a_fresh_process(row: Row, served: dict) -> None:
+    wanted, found = served[row.cls.__name__]
+    for one, other in zip(leaves(wanted), found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6)
 
 
 @each_layer
@@ -168,6 +209,31 @@ def test_graph_of_any_batch_size_gives_equal_outputs(row: Row) -> None:
         assert_equal(
             part, tf.nest.map_structure(lambda tensor, at=place: tensor[at : at + 1], whole), rtol=1e-5, atol=1e-6
         )
+
+
+@each_layer
+def test_compiled_by_xla_where_keras_would_it_gives_equal_outputs(row: Row) -> None:
+    layer, inputs = built(row), row.inputs()
+    if not all(each.supports_jit for each in layer._flatten_layers()):
+        pytest.skip("Keras doesn't compile it: supports_jit is False")
+    if any(isinstance(tensor, tf.RaggedTensor) for tensor in tf.nest.flatten(inputs)):
+        pytest.skip("XLA takes no ragged tensors")
+    compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
+    assert_equal(compiled(inputs), layer(inputs), rtol=1e-4, atol=1e-5)
+
+
+@each_layer
+@pytest.mark.parametrize("rows", [0, 1])
+def test_empty_lists_and_batches_give_finite_numbers(row: Row, rows: int) -> None:
+    def few(tensor: Any) -> Any:
+        if isinstance(tensor, tf.RaggedTensor):
+            return tf.RaggedTensor.from_row_lengths(tensor.flat_values[:0], [0] * rows)
+        return tensor[:rows]
+
+    layer = built(row)
+    for output in leaves(layer(tf.nest.map_structure(few, row.inputs()))):
+        assert output.shape[0] == rows
+        assert np.isfinite(output.astype("float32")).all()
 
 
 @each_layer

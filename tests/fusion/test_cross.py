@@ -31,7 +31,7 @@ def test_full_rank_is_the_formula_of_the_paper() -> None:
 
 
 def test_low_rank_is_the_formula_of_the_paper() -> None:
-    fusion = randomized(CrossFusion(depth=2, projection_dim=2))
+    fusion = randomized(CrossFusion(depth=2, low_rank_dim=2))
     weights = fusion.get_weights()
     assert [weight.shape for weight in weights] == [(5, 2), (2, 5), (5,)] * 2
     wanted = []
@@ -52,7 +52,7 @@ def test_single_vector_is_crossed_with_itself() -> None:
 
 
 def test_output_has_the_width_of_the_concatenation() -> None:
-    assert CrossFusion(projection_dim=1).compute_output_shape({"a": (None, 2), "b": (None, 5)}) == (None, 7)
+    assert CrossFusion(low_rank_dim=1).compute_output_shape({"a": (None, 2), "b": (None, 5)}) == (None, 7)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_output_has_the_width_of_the_concatenation() -> None:
     [
         ({"depth": 0}, "CrossFusion needs an integer depth >= 1. Received 0"),
         ({"depth": 1.5}, "an integer depth >= 1. Received 1.5"),
-        ({"projection_dim": 0}, "an integer projection_dim >= 1. Received 0"),
-        ({"projection_dim": True}, "an integer projection_dim >= 1. Received True"),
+        ({"low_rank_dim": 0}, "an integer low_rank_dim >= 1. Received 0"),
+        ({"low_rank_dim": True}, "an integer low_rank_dim >= 1. Received True"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -31,7 +31,7 @@ FUSIONS: dict[str, Callable[[], keras.layers.Layer]] = {
     "concat_transform": lambda: ConcatFusion(keras.layers.Dense(3)),
     "cosine": CosineFusion,
     "cross": CrossFusion,
-    "cross_low_rank": lambda: CrossFusion(projection_dim=2),
+    "cross_low_rank": lambda: CrossFusion(low_rank_dim=2),
     "dot": DotInteractionFusion,
     "dot_and_inputs": lambda: DotInteractionFusion(include_self=True, keep_inputs=True),
     "factorization_machine": FactorizationMachineFusion,

@@ -215,6 +215,11 @@ def test_temperature_that_is_not_positive_is_refused(temperature: float) -> None
         sample_model(temperature=temperature)
 
 
+def test_towers_that_aggregate_are_refused() -> None:
+    with pytest.raises(ValueError, match="scores the two embeddings itself. Give it towers without an aggregation"):
+        TwoTowerModel(TwoTowerBlock(SCHEMA, keras.layers.Dense(4), aggregation="cosine"))
+
+
 def test_schema_without_one_item_id_is_refused_unless_it_is_named() -> None:
     columns = [ColumnSchema("age", [Tags.USER], dtype="float32"), ColumnSchema("price", [Tags.ITEM], dtype="float32")]
     for others in ([], [ColumnSchema(name, [Tags.ITEM_ID], domain(name, 5)) for name in "ab"]):

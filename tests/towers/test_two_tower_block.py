@@ -1,11 +1,26 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
-from tfdual import ColumnSchema, EmbeddingOptions, L2Norm, MLPBlock, PoolingFusion, Schema, SequentialBlock, Tags, Tower
+from tfdual import (
+    ColumnSchema,
+    EmbeddingOptions,
+    InputBlock,
+    L2Norm,
+    MLPBlock,
+    PoolingFusion,
+    Schema,
+    SequentialBlock,
+    Tags,
+    Tower,
+)
 from tfdual import TwoTowerBlock as Block
+from tfdual.features import OneHotEncoder
+from tfdual.schema import Kind
 
 USER_COLUMNS, ITEM_COLUMNS = ["user_id", "age", "likes"], ["item_id", "genres", "picture"]
 
@@ -147,3 +162,137 @@ def test_input_without_a_column_is_refused() -> None:
     del inputs["genres"]
     with pytest.raises(ValueError, match=r"lacks the columns \['genres'\] of the schema"):
         block()(inputs)
+
+
+def test_query_tower_that_reads_columns_is_copied_onto_the_columns_of_the_item() -> None:
+    columns = InputBlock(SCHEMA.select_by_tag(Tags.USER), OPTIONS, aggregation="concat")
+    towers = Block(SCHEMA, columns >> MLPBlock([8, 4]), post="l2-norm")
+    outputs = towers(batch())
+    assert towers.query.schema.column_names == USER_COLUMNS
+    assert towers.item.schema.column_names == ITEM_COLUMNS
+    assert {name: vectors.shape for name, vectors in outputs.items()} == {"query": (6, 4), "item": (6, 4)}
+    assert towers.tables["genre"].dim == 3, "the options go with the copy"
+    assert towers.item.tables["item_id"] is towers.query.tables["item_id"]
+    bodies = [body_of(tower)[0] for tower in (towers.query, towers.item)]
+    assert not {id(weight) for weight in bodies[0].weights} & {id(weight) for weight in bodies[1].weights}
+
+
+def test_built_query_tower_that_reads_columns_is_copied_too() -> None:
+    query = InputBlock(SCHEMA.select_by_tag(Tags.USER), OPTIONS, aggregation="concat") >> MLPBlock([8, 4])
+    query(batch())
+    towers = Block(SCHEMA, query)
+    assert towers(batch())["item"].shape == (6, 4)
+    assert towers.item.schema.column_names == ITEM_COLUMNS
+
+
+def test_choices_by_tag_and_kind_go_with_the_copy_and_those_by_name_do_not() -> None:
+    schema = SCHEMA + Schema([ColumnSchema("price", [Tags.ITEM], dtype="float32")])
+    columns = InputBlock(
+        schema.select_by_tag(Tags.USER),
+        OPTIONS,
+        encoders={Kind.DENSE: keras.layers.Dense(5), "user_id": OneHotEncoder(20)},
+        aggregation="concat",
+    )
+    towers = Block(schema, columns >> MLPBlock([4]))
+    towers(batch() | {"price": tf.ones(6)})
+    widths = {name: shape[-1] for name, shape in towers.item.block.layers[0]._vector_shapes().items()}
+    assert widths == {"item_id": 4, "genres": 3, "picture": 3, "price": 5}
+    assert body_of(towers.query)[0].weights[0].shape[0] == 20 + 5 + 4
+
+
+def test_two_towers_that_read_columns_take_no_fusion() -> None:
+    sides = [InputBlock(SCHEMA.select_by_tag(tag), OPTIONS, aggregation="concat") for tag in (Tags.USER, Tags.ITEM)]
+    query, item = (side >> MLPBlock([4]) for side in sides)
+    assert Block(SCHEMA, query, item).query.block.layers[0] is sides[0]
+    with pytest.raises(ValueError, match="read columns by themselves, and so fuse them too. Leave `fusion` out"):
+        Block(SCHEMA, query, item, fusion="concat")
+
+
+def test_context_belongs_to_the_query_and_targets_to_neither_side() -> None:
+    schema = SCHEMA + Schema(
+        [
+            ColumnSchema("hour", [Tags.CONTEXT], dtype="float32"),
+            ColumnSchema("shelf", [Tags.CONTEXT, Tags.ITEM], dtype="float32"),
+            ColumnSchema("rating", [Tags.ITEM, Tags.TARGET], dtype="float32"),
+        ]
+    )
+    towers = Block(schema, MLPBlock([4]), embedding_options=OPTIONS)
+    assert towers.query.schema.column_names == [*USER_COLUMNS, "hour"]
+    assert towers.item.schema.column_names == [*ITEM_COLUMNS, "shelf"]
+
+
+def test_weights_of_a_list_come_with_it_and_count() -> None:
+    likes = SCHEMA["likes"].with_properties({"weights": "stars"})
+    stars = ColumnSchema("stars", [Tags.WEIGHT], dtype="float32", is_list=True)
+    others = [column for column in SCHEMA if column.name != "likes"]
+    towers = Block(Schema([*others, likes, stars]), keras.layers.Dense(4), embedding_options=OPTIONS)
+    inputs = batch()
+    given = inputs["likes"].with_flat_values(tf.range(1.0, 11.0))
+    found = towers.query(inputs | {"stars": given})
+    assert sorted(towers.query.schema.column_names) == sorted([*USER_COLUMNS, "stars"])
+    assert np.abs(found - towers.query(inputs | {"stars": given * 0 + 1})).max() > 1e-4
+    assert body_of(towers.query)[0].kernel.shape == (4 + 1 + 4, 4), "the weights are no feature of their own"
+
+
+def test_unknown_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Unrecognized keyword arguments passed to .*l2_normalisation"):
+        block(l2_normalisation=True)
+
+
+def test_outputs_have_the_shape_and_the_norms_that_were_asked_for() -> None:
+    inputs = {name: tf.gather(column, np.arange(100) % 6) for name, column in batch().items()}
+    for post, is_unit in ((None, False), ("l2-norm", True)):
+        outputs = block(query_tower=MLPBlock([64, 128]), post=post)(inputs)
+        assert sorted(outputs) == ["item", "query"]
+        for vectors in outputs.values():
+            assert vectors.shape == (100, 128)
+            assert bool(np.isclose(np.mean(np.sum(np.square(vectors), axis=-1)), 1)) is is_unit
+
+
+@pytest.mark.parametrize("side", ["query_block", "item_block"])
+def test_each_tower_is_saved_and_loaded_with_equal_weights_and_its_columns(side: str, tmp_path: Path) -> None:
+    towers = block(post="l2-norm")
+    towers(batch())
+    tower = getattr(towers, side)()
+    tower.save(tmp_path / "tower.keras")
+    loaded = keras.saving.load_model(tmp_path / "tower.keras")
+    for one, other in zip(loaded.get_weights(), tower.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(loaded(batch()), tower(batch()))
+    assert loaded.schema == tower.schema
+    loaded.export(tmp_path / "tower", verbose=False)
+    served = tf.saved_model.load(tmp_path / "tower").signatures["serving_default"]
+    assert set(served.structured_input_signature[1]) == set(tower.schema.column_names)
+
+
+def test_each_looked_up_column_adds_one_regularization_loss() -> None:
+    without = block()
+    without(batch())
+    assert without.losses == []
+    options = EmbeddingOptions({"genre": 3}, embedding_dim_default=4, embeddings_l2_reg=0.2)
+    towers = block(embedding_options=options)
+    towers(batch())
+    looked_up = [name for name in (*USER_COLUMNS, *ITEM_COLUMNS) if name not in ("age", "picture")]
+    assert len(towers.losses) == len(looked_up) == 4
+    assert all(float(loss) > 0 for loss in towers.losses)
+
+
+def test_set_schema_puts_both_towers_on_other_columns() -> None:
+    towers = block(post="l2-norm")
+    towers(batch())
+    smaller = SCHEMA.excluding_by_name(["picture", "age"])
+    other = towers.set_schema(smaller)
+    assert other.query.schema.column_names == ["user_id", "likes"]
+    assert other.item.schema.column_names == ["item_id", "genres"]
+    np.testing.assert_allclose(np.linalg.norm(other(batch())["item"], axis=1), 1, rtol=1e-5)
+    assert towers.query.schema.column_names == USER_COLUMNS
+
+
+def test_copy_gives_towers_of_their_own_that_share_their_tables() -> None:
+    towers = block()
+    before = towers(batch())
+    copied = towers.copy(weights=True)
+    np.testing.assert_allclose(copied(batch())["item"], before["item"], rtol=1e-6)
+    assert not {id(weight) for weight in copied.weights} & {id(weight) for weight in towers.weights}
+    assert copied.item.tables["item_id"] is copied.query.tables["item_id"]
+    assert len(copied.weights) == len(towers.weights)

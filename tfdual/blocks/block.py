@@ -71,6 +71,17 @@ class Block(keras.layers.Layer):
             raise ValueError(f"No column is tagged {tags!r}. The schema's tags are {sorted(map(str, schema.tags))}.")
         return cls(schema=selected, **kwargs)
 
+    @staticmethod
+    def from_features(
+        features: Sequence[str],
+        pre: LayerLike | None = None,
+        post: LayerLike | None = None,
+        aggregation: str | keras.layers.Layer | None = None,
+    ) -> "blocks.SequentialBlock":
+        """The named entries of a dict, then `pre`, `post` and `aggregation` where they are given."""
+        layers = [*(layer for layer in (pre, post) if layer is not None), as_fusion(aggregation)]
+        return blocks.SequentialBlock([blocks.Filter(features), *(layer for layer in layers if layer is not None)])
+
     def connect(self, *layers: LayerLike, block_name: str | None = None) -> "blocks.SequentialBlock":
         """This block, then these layers."""
         return blocks.SequentialBlock([self, *map(self.parse, layers)], name=block_name)
@@ -147,7 +158,7 @@ class Block(keras.layers.Layer):
         """
         if num < 1:
             raise ValueError(f"A block is repeated at least once. Received num={num}.")
-        return blocks.SequentialBlock([self, *(self.copy() for _ in range(num - 1))])
+        return blocks.SequentialBlock([self, *(fresh_copy(self, f"{self.name}_{place}") for place in range(1, num))])
 
     def repeat_in_parallel(
         self,
@@ -173,9 +184,8 @@ class Block(keras.layers.Layer):
         Raises:
             ValueError: no branch.
         """
-        branches = {
-            name: self.copy() if copies else self for name in names or [f"{prefix}{place}" for place in range(num)]
-        }
+        wanted = names or [f"{prefix}{place}" for place in range(num)]
+        branches = {name: fresh_copy(self, name) if copies else self for name in wanted}
         shortcut = {"shortcut": keras.layers.Identity()} if residual else {}
         return blocks.ParallelBlock(branches | shortcut, post=post, aggregation=aggregation)
 

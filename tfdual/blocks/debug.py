@@ -23,6 +23,10 @@ class Debug(Block):
         >>> looked_at = MLPBlock([8]) >> Debug() >> MLPBlock([4])
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_jit = False  # XLA prints nothing
+
     def call(self, inputs: Any) -> Any:
         for path, tensor in tree.flatten_with_path(inputs):
             show(f"{self.name}/{'/'.join(map(str, path))}".rstrip("/"), tensor)

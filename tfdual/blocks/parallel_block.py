@@ -85,7 +85,7 @@ class ParallelBlock(Block):
             raise TypeError(f"ParallelBlock(strict=True) takes a dict of tensors. Received {type(inputs).__name__}.")
         if self.pre is not None:
             inputs = self.pre(inputs)
-        outputs: Any = self._joined({name: branch(inputs) for name, branch in self.branches.items()})
+        outputs: Any = self.joined({name: branch(inputs) for name, branch in self.branches.items()})
         for layer in self._after():
             outputs = layer(outputs)
         return outputs
@@ -99,9 +99,10 @@ class ParallelBlock(Block):
         return [layer for layer in (self.post, self.aggregation) if layer is not None]
 
     def _branch_shapes(self, input_shape: Shape | dict[str, Shape]) -> dict[str, Shape]:
-        return self._joined({name: branch.compute_output_shape(input_shape) for name, branch in self.branches.items()})
+        return self.joined({name: branch.compute_output_shape(input_shape) for name, branch in self.branches.items()})
 
-    def _joined(self, outputs: dict[str, Any]) -> dict[str, Any]:
+    def joined(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """What the branches give as one dict: a branch that gives a dict adds its entries."""
         joined: dict[str, Any] = {}
         for name, output in outputs.items():
             entries = output if isinstance(output, dict) else {name: output}

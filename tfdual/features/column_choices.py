@@ -1,12 +1,21 @@
 """What is chosen for a column, by its name, a tag or its kind."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from tfdual._build import fresh_copy
 from tfdual.schema import ColumnSchema
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Encoders and combiners as they were given, where Keras doesn't look for layers: those in use are copies."""
+
+    encoders: Mapping[str, keras.layers.Layer]
+    combiners: Mapping[str, str | keras.layers.Layer]
 
 
 def choose(argument: str, choices: Mapping[str, Any], columns: Sequence[ColumnSchema]) -> dict[str, Any]:

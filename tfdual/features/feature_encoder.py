@@ -1,7 +1,6 @@
 """Model-ready columns to vectors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,8 +10,9 @@ from tfdual._backend import has_values
 from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.blocks import Block
-from tfdual.features.column_choices import choose, general
+from tfdual.blocks import Block, LayerLike
+from tfdual.features.column_choices import Choices, choose, general
+from tfdual.features.column_kinds import LOOKED_UP, NUMBERS, check_column, shape_of
 from tfdual.features.embedding_options import EmbeddingOptions
 from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.table import Table
@@ -71,7 +71,7 @@ class FeatureEncoder(Block):
         encoders: Mapping[str, keras.layers.Layer] | None = None,
         combiners: Mapping[str, str | keras.layers.Layer] | None = None,
         tables: Mapping[str, Table] | None = None,
-        post: str | keras.layers.Layer | None = None,
+        post: LayerLike | None = None,
         aggregation: str | keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
@@ -83,11 +83,11 @@ class FeatureEncoder(Block):
             raise ValueError("FeatureEncoder needs at least one column. Received none.")
         self.embedding_options = embedding_options or EmbeddingOptions()
         self.encoders = choose("encoders", encoders or {}, self._columns)
-        self._looked_up = [c for c in self._columns if c.name not in self.encoders and c.kind in _LOOKED_UP]
+        self._looked_up = [c for c in self._columns if c.name not in self.encoders and c.kind in LOOKED_UP]
         self.combiners = choose("combiners", combiners or {}, [c for c in self._looked_up if c.kind is Kind.ID_LIST])
-        self._general = _Choices(encoders or {}, combiners or {})
+        self._general = Choices(encoders or {}, combiners or {})
         for column in self._columns:
-            _check(column, column.name in self.encoders)
+            check_column(column, column.name in self.encoders)
         self.tables = self._make_tables(tables or {})
         self.post = None if post is None else self.parse(post)
         self.aggregation = as_fusion(aggregation)
@@ -100,6 +100,11 @@ class FeatureEncoder(Block):
     def input_blocks(self) -> list[Block]:
         """This block."""
         return [self]
+
+    @property
+    def reads_sequences(self) -> bool:
+        """Whether a layer combines the rows of some list."""
+        return any(isinstance(combiner, keras.layers.Layer) for combiner in self.combiners.values())
 
     def _make_tables(self, given: Mapping[str, Table]) -> dict[str, Table]:
         if unknown := sorted(set(given) - {column.domain_name for column in self._looked_up}):
@@ -151,14 +156,17 @@ class FeatureEncoder(Block):
                     f"The table of the domain '{domain}' has values of its own, which sharing would lose. Pass the "
                     "same table object to both encoders."
                 )
-            self.tables[domain] = theirs
+        # Taken out and put back in their order, on which the order of the weights depends.
+        replaced = {domain: tables.get(domain, table) for domain, table in self.tables.items()}
+        self.tables.clear()
+        self.tables.update(replaced)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         for table in self.tables.values():
             build_once(table)
         for column in self._columns:
             if column.name in self.encoders:
-                build_once(self.encoders[column.name], _shape(column))
+                build_once(self.encoders[column.name], shape_of(column))
             elif isinstance(combiner := self.combiners.get(column.name), keras.layers.Layer):
                 build_once(combiner, (None, None, self.tables[column.domain_name].dim))
         build_chain(self._after(), self._vector_shapes())
@@ -180,10 +188,11 @@ class FeatureEncoder(Block):
 
     def _encode(self, column: ColumnSchema, inputs: dict[str, Tensor]) -> Tensor:
         values = inputs[column.name]
-        if column.name not in self.encoders and column.kind in _LOOKED_UP:
+        if column.name not in self.encoders and column.kind in LOOKED_UP:
             return self._look_up(column, values, inputs[column.weights] if column.weights else None)
-        if column.kind in _NUMBERS:
-            values = ops.cast(values, self.compute_dtype)
+        if column.kind in NUMBERS:
+            if values.dtype != self.compute_dtype:
+                values = ops.cast(values, self.compute_dtype)
             values = ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
         return self.encoders[column.name](values) if column.name in self.encoders else values
 
@@ -191,8 +200,8 @@ class FeatureEncoder(Block):
         table = self.tables[column.domain_name]
         combiner = self.combiners.get(column.name)
         if isinstance(combiner, keras.layers.Layer):
-            return combiner(*table.sequence(ids), weights)
-        return table(ids, weights=weights, combiner=combiner)
+            return combiner(*table.sequence(ids, column_name=column.name), weights)
+        return table(ids, weights=weights, combiner=combiner, column_name=column.name)
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Any:
         return chain_output_shape(self._after(), self._vector_shapes())
@@ -205,8 +214,8 @@ class FeatureEncoder(Block):
 
     def _width(self, column: ColumnSchema) -> int:
         if column.name in self.encoders:
-            return self.encoders[column.name].compute_output_shape(_shape(column))[-1]
-        if column.kind not in _LOOKED_UP:
+            return self.encoders[column.name].compute_output_shape(shape_of(column))[-1]
+        if column.kind not in LOOKED_UP:
             return column.width or 1
         dim, combiner = self.tables[column.domain_name].dim, self.combiners.get(column.name)
         if isinstance(combiner, keras.layers.Layer):
@@ -226,16 +235,35 @@ class FeatureEncoder(Block):
         if not len(schema):
             return None
         domains = {column.domain_name for column in self._looked_up if column.name in schema}
-        return FeatureEncoder(
-            schema,
-            self.embedding_options,
-            {name: layer for name, layer in self.encoders.items() if name in schema},
-            {name: combiner for name, combiner in self.combiners.items() if name in schema},
-            {domain: table for domain, table in self.tables.items() if domain in domains},
-            self.post and fresh_copy(self.post),
-            self.aggregation and fresh_copy(self.aggregation),
-            dtype=self.dtype_policy,
+        return self._with(
+            schema=schema,
+            encoders={name: layer for name, layer in self.encoders.items() if name in schema},
+            combiners={name: combiner for name, combiner in self.combiners.items() if name in schema},
+            tables={domain: table for domain, table in self.tables.items() if domain in domains},
+            post=self.post and fresh_copy(self.post),
+            aggregation=self.aggregation and fresh_copy(self.aggregation),
         )
+
+    def set_post(self, value: LayerLike | None) -> "FeatureEncoder":
+        """An encoder with another `post`, that shares the layers of this one."""
+        return self._with(post=value)
+
+    def set_aggregation(self, value: str | keras.layers.Layer | None) -> "FeatureEncoder":
+        """An encoder with another aggregation, that shares the layers of this one."""
+        return self._with(aggregation=value)
+
+    def _with(self, **changes: Any) -> "FeatureEncoder":
+        arguments: dict[str, Any] = {
+            "schema": self.schema,
+            "embedding_options": self.embedding_options,
+            "encoders": general(self._general.encoders, self._columns) | self.encoders,
+            "combiners": general(self._general.combiners, self._columns) | self.combiners,
+            "tables": self.tables,
+            "post": self.post,
+            "aggregation": self.aggregation,
+            "dtype": self.dtype_policy,
+        }
+        return FeatureEncoder(**(arguments | changes))
 
     def set_schema(self, schema: Schema) -> "FeatureEncoder":
         """An encoder of other columns, with weights of its own: the same options, and the choices by tag or kind."""
@@ -265,39 +293,3 @@ class FeatureEncoder(Block):
     def from_config(cls, config: dict) -> "FeatureEncoder":
         options = EmbeddingOptions.from_dict(config["embedding_options"])
         return super().from_config(config | {"embedding_options": options})
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """Encoders and combiners as they were given; Keras doesn't look for layers in here."""
-
-    encoders: Mapping[str, keras.layers.Layer]
-    combiners: Mapping[str, str | keras.layers.Layer]
-
-
-_LOOKED_UP = (Kind.CATEGORICAL, Kind.ID_LIST)
-_NUMBERS = (Kind.DENSE, Kind.EMBEDDING)
-
-
-def _shape(column: ColumnSchema) -> Shape:
-    """The shape in which an encoder gets a column."""
-    if column.kind in _NUMBERS:
-        return (None, column.width or 1)
-    return (None, column.width) if column.is_list else (None,)
-
-
-def _check(column: ColumnSchema, encoded: bool) -> None:
-    if column.kind is Kind.EMBEDDING and column.width is None:
-        raise ValueError(f"Column '{column.name}' holds vectors of unknown width. Set dims=(None, width).")
-    if encoded:
-        return
-    if column.kind is Kind.STRING or column.dtype == "string":
-        raise ValueError(
-            f"Column '{column.name}' holds raw strings. Map it with a `Preprocessor`, and use its schema; or give it a "
-            "layer that takes strings, by encoders={...}."
-        )
-    if column.kind in _LOOKED_UP and column.cardinality is None:
-        raise ValueError(
-            f"Column '{column.name}' is {column.kind} and its number of ids is not known. Use `Preprocessor.schema`, "
-            'or set properties={"domain": {"name": ..., "min": 0, "max": ...}}.'
-        )

@@ -12,7 +12,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.losses import in_batch_softmax
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.schema import Tags
-from tfdual.towers import TwoTowerBlock
+from tfdual.towers import DualEncoderBlock
 
 
 @register
@@ -23,7 +23,7 @@ class TwoTowerModel(DualEncoder):
     place of the batch) masked. Training data are dicts of model-ready columns, one row a (query, positive) pair.
 
     Args:
-        towers: TwoTowerBlock.
+        towers: TwoTowerBlock or DualEncoderBlock, without an aggregation.
         temperature: float. Divides the scores in training; lower is sharper. Defaults to 0.05.
         item_id: str. The column that says which rows hold the same item. Defaults to `None`: the schema's column
             tagged `ITEM_ID`.
@@ -37,14 +37,15 @@ class TwoTowerModel(DualEncoder):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: a temperature that is not positive; no item id; a training batch without the columns named here.
+        ValueError: a temperature that is not positive; towers that aggregate; no item id; a training batch without the
+            columns named here.
 
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
     """
 
     def __init__(
         self,
-        towers: TwoTowerBlock,
+        towers: DualEncoderBlock,
         temperature: float = 0.05,
         item_id: str | None = None,
         sampling_correction: bool = True,
@@ -54,6 +55,8 @@ class TwoTowerModel(DualEncoder):
         super().__init__(**kwargs)
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0. Received {temperature}.")
+        if towers.aggregation is not None:
+            raise ValueError("TwoTowerModel scores the two embeddings itself. Give it towers without an aggregation.")
         self.towers = towers
         self.temperature = temperature
         self.item_id = item_id or _item_id(towers)
@@ -139,7 +142,7 @@ class TwoTowerModel(DualEncoder):
         return cls(keras.saving.deserialize_keras_object(config.pop("towers")), **config)
 
 
-def _item_id(towers: TwoTowerBlock) -> str:
+def _item_id(towers: DualEncoderBlock) -> str:
     columns = towers.schema.select_by_tag(Tags.ITEM_ID)
     if len(columns) != 1:
         raise ValueError(

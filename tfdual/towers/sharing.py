@@ -2,6 +2,7 @@
 
 import keras
 
+from tfdual.blocks import MixtureOfExpertsBlock
 from tfdual.features import FeatureEncoder, Table
 
 
@@ -17,3 +18,9 @@ def share_layers(*towers: keras.layers.Layer) -> None:
             if not encoder.built:
                 encoder.share_tables(tables)
             tables = encoder.tables | tables
+    experts: dict[str, list[keras.layers.Layer]] = {}
+    for mixture in layers:
+        if isinstance(mixture, MixtureOfExpertsBlock) and mixture.num_shared_experts:
+            if mixture.shared_name in experts and not mixture.built:
+                mixture.share_experts(experts[mixture.shared_name])
+            experts.setdefault(mixture.shared_name, mixture.shared_experts)

@@ -34,9 +34,12 @@ class TwoTowerBlock(DualEncoderBlock):
             to `None`.
         fusion: Keras layer from a dict of vectors to one, or its name, copied for each side that doesn't read columns
             by itself. Defaults to `None`: `"concat"`.
+        pre: layer that the dict of columns passes first. Defaults to `None`.
+        aggregation: a fusion of the two embeddings, or its name such as `"cosine"`. Defaults to `None`: both are the
+            output, as training wants them.
 
     Input: dict of column name -> tensor, of both sides.
-    Output: `{"query": (batch, dim), "item": (batch, dim)}`.
+    Output: `{"query": (batch, dim), "item": (batch, dim)}`, or what the aggregation gives.
 
     Raises:
         ValueError: schema or query tower missing, a side without columns, towers of different widths, a fusion where no
@@ -55,6 +58,8 @@ class TwoTowerBlock(DualEncoderBlock):
         embedding_options: EmbeddingOptions | None = None,
         post: LayerLike | None = None,
         fusion: str | keras.layers.Layer | None = None,
+        pre: LayerLike | None = None,
+        aggregation: str | keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
         if schema is None:
@@ -73,7 +78,9 @@ class TwoTowerBlock(DualEncoderBlock):
         super().__init__(
             _reading(query, query_columns, options, fusion),
             _reading(item, item_columns, options, fusion),
+            pre=pre,
             post=post,
+            aggregation=aggregation,
             schema=schema,
             **kwargs,
         )
@@ -92,13 +99,13 @@ class TwoTowerBlock(DualEncoderBlock):
             self.item_tower_tag,
             self.embedding_options,
             self.query.post,
+            pre=self.pre and fresh_copy(self.pre),
+            aggregation=self.aggregation and fresh_copy(self.aggregation),
         )
 
     def get_config(self) -> dict:
-        config = super().get_config()
-        for name in ("query_block", "item_block", "pre", "aggregation"):
-            del config[name]
-        return config | {
+        own = ("query_block", "item_block")
+        return {name: value for name, value in super().get_config().items() if name not in own} | {
             "query_tower": serialized(self.query.block),
             "item_tower": serialized(self.item.block),
             "query_tower_tag": self.query_tower_tag,
