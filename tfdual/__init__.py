@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from importlib.metadata import version
 
 from tfdual import data, losses, metrics, preprocessing
+from tfdual._debug import set_debug
 from tfdual.blocks import Block, L2Norm, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.data import Rows, infer_schema, read, validate
 from tfdual.evaluation import CorpusEvaluation, evaluate
@@ -56,5 +57,6 @@ __all__ = [
     "metrics",
     "preprocessing",
     "read",
+    "set_debug",
     "validate",
 ]

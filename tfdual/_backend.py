@@ -17,6 +17,17 @@ def has_values(lists: Any) -> Any:
     return lists.row_lengths() > 0 if is_ragged(lists) else ops.any(lists > 0, axis=-1)
 
 
+def sum_in_order(values: Any, segments: Any, count: Any) -> Any:
+    """Sums of the values of each segment, `(count, dim)`, where values stand in the order of their segments.
+
+    On TensorFlow in half the time of `ops.segment_sum`, which takes them in any order.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.segment_sum(values, segments, count)
+    sums = tf.math.segment_sum(values, segments)  # up to the last segment that has a value
+    return tf.pad(sums, [[0, tf.cast(count, tf.int32) - tf.shape(sums)[0]], [0, 0]])
+
+
 def take_rows(table: keras.Variable, ids: Any) -> Any:
     """Rows of a variable, `(..., dim)`.
 
@@ -57,7 +68,8 @@ def show(name: str, values: Any) -> None:
         spread = (tf.reduce_min(numbers), tf.reduce_mean(numbers), tf.reduce_max(numbers))
         tf.print(name, "shape", tf.shape(values), values.dtype.name, *spread)
     else:
-        print(name, "shape", ops.shape(values), values.dtype, ops.min(values), ops.mean(values), ops.max(values))
+        spread = (ops.min(values), ops.mean(values), ops.max(values))
+        print(name, "shape", ops.shape(values), values.dtype, *spread)  # noqa: T201 (what it is for)
 
 
 def refuse(found: Any, values: Any, message: str) -> None:
@@ -77,8 +89,8 @@ def refuse(found: Any, values: Any, message: str) -> None:
         raise ValueError(f"{message} {bad[:5].tolist()}")
 
 
-def require_one_shape(left: Any, right: Any, message: str) -> None:
-    """Refuse two ragged or two dense `(batch, length)` tensors whose rows differ in length.
+def require_one_shape(left: Any, right: Any, message: str) -> Any:
+    """`right`, once it has the shape of `left`: both ragged, or both dense, `(batch, length)`.
 
     Raises:
         ValueError: eagerly, or where static shapes tell; else the graph's step fails with `InvalidArgumentError`.
@@ -92,7 +104,9 @@ def require_one_shape(left: Any, right: Any, message: str) -> None:
         same = tf.reduce_all(tf.raw_ops.Equal(x=first, y=second, incompatible_shape_error=False))
     else:
         same = left.shape.is_fully_defined() or tf.reduce_all(tf.equal(tf.shape(left), tf.shape(right)))
-    if tf.is_tensor(same) and not tf.executing_eagerly():
-        tf.debugging.Assert(same, [message])
-    elif not same:
-        raise ValueError(message)
+    if not (tf.is_tensor(same) and not tf.executing_eagerly()):
+        if not same:
+            raise ValueError(message)
+        return right
+    with tf.control_dependencies([tf.debugging.Assert(same, [message])]):
+        return tf.identity(right)

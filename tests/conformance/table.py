@@ -25,7 +25,19 @@ from tfdual.blocks import (
     SequentialBlock,
     TransformerBlock,
 )
-from tfdual.features import EmbeddingTable, FeatureEncoder, GRUEncoder, InputBlock, QuotientRemainderTable
+from tfdual.features import (
+    AttentionPooling,
+    EmbeddingTable,
+    FeatureEncoder,
+    GRUEncoder,
+    HashedTable,
+    InputBlock,
+    OneHotEncoder,
+    PeriodicEncoder,
+    PiecewiseLinearEncoder,
+    QuotientRemainderTable,
+    TransformerEncoder,
+)
 from tfdual.fusion import (
     AttentionFusion,
     ConcatFusion,
@@ -52,7 +64,7 @@ class Row:
     Args:
         cls: the class.
         arguments: every `__init__` argument, each with another value than its default.
-        inputs: a batch.
+        inputs: a batch; a tuple holds several arguments of the call.
     """
 
     cls: type
@@ -92,6 +104,25 @@ def two_tower_arguments() -> dict[str, Any]:
         "pre": Filter(["item_id_log_probability"], exclude=True),
         "aggregation": "cosine",
     }
+
+
+def lists() -> tf.RaggedTensor:
+    return ragged_ids([2, 0, 3, 1, 0, 4], 30)
+
+
+def weighted_lists() -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    weights = np.random.default_rng(5).uniform(0.5, 1.5, 10)
+    return lists(), lists().with_flat_values(tf.constant(weights, tf.float32))
+
+
+def sequences() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Rows, mask and weights."""
+    rng = np.random.default_rng(3)
+    rows, weights = rng.normal(size=(6, 4, 4)), rng.uniform(0.5, 1.5, size=(6, 4))
+    return tf.constant(rows, tf.float32), tf.sequence_mask([2, 0, 3, 1, 0, 4], 4), tf.constant(weights, tf.float32)
+
+
+TABLE = {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal", "l2": 0.1}
 
 
 def reads(schema: Schema) -> InputBlock:
@@ -214,11 +245,32 @@ FUSIONS = [
     Row(WeightedSumFusion, lambda: {"dim": 4}, named_vectors(b=4, a=4, age=1)),
 ]
 FEATURES = [
+    Row(EmbeddingTable, lambda: TABLE, weighted_lists),
+    Row(QuotientRemainderTable, lambda: TABLE | {"num_buckets": 4, "operation": "concat"}, lists),
+    Row(HashedTable, lambda: TABLE | {"num_rows": 9, "num_hashes": 3, "seed": 5}, lists),
+    Row(OneHotEncoder, lambda: {"cardinality": 30}, lists),
+    Row(AttentionPooling, lambda: {"hidden_dim": 3}, sequences),
+    Row(GRUEncoder, lambda: {"units": 3, "num_layers": 2}, sequences),
     Row(
-        EmbeddingTable,
-        lambda: {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal", "l2": 0.1},
-        lambda: ragged_ids([2, 0, 3, 1, 0, 4], 30),
+        TransformerEncoder,
+        lambda: {
+            "num_layers": 1,
+            "num_heads": 4,
+            "max_length": 3,
+            "feed_forward_dim": 6,
+            "dropout": 0.1,
+            "causal": False,
+            "pooling": "mean",
+            "seed": 1,
+        },
+        sequences,
     ),
+    Row(
+        PeriodicEncoder,
+        lambda: {"dim": 4, "num_frequencies": 6, "sigma": 0.5, "activation": "tanh", "seed": 1},
+        lambda: vectors(1),
+    ),
+    Row(PiecewiseLinearEncoder, lambda: {"boundaries": [-1.0, 0.0, 0.5], "dim": 4}, lambda: vectors(1)),
     Row(
         FeatureEncoder,
         lambda: {

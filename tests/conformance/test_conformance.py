@@ -35,8 +35,8 @@ class Wrapper(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         build_once(self.layer, input_shape)
 
-    def call(self, inputs: Any) -> Any:
-        return self.layer(inputs)
+    def call(self, *inputs: Any) -> Any:
+        return self.layer(*inputs)
 
     def get_config(self) -> dict:
         return super().get_config() | {"layer": keras.saving.serialize_keras_object(self.layer)}
@@ -44,6 +44,10 @@ class Wrapper(keras.Model):
     @classmethod
     def from_config(cls, config: dict) -> "Wrapper":
         return cls(keras.saving.deserialize_keras_object(config.pop("layer")), **config)
+
+
+def called(layer: Any, inputs: Any, **kwargs: Any) -> Any:
+    return layer(*inputs, **kwargs) if isinstance(inputs, tuple) else layer(inputs, **kwargs)
 
 
 def public_classes() -> list[type]:
@@ -63,19 +67,19 @@ def abstract(cls: type) -> bool:
 def built(row: Row) -> keras.layers.Layer:
     """The layer of a row with weights that are all different, and far from their initial values."""
     layer = row.make()
-    layer(row.inputs())
+    called(layer, row.inputs())
     rng = np.random.default_rng(1)
     for weight in layer.weights:
         signs = rng.choice([-1, 1], weight.shape) if weight.trainable else 1  # a moving variance is positive
         weight.assign(rng.uniform(0.2, 0.6, weight.shape) * signs)
-    assert all(np.isfinite(output.astype("float32")).all() for output in leaves(layer(row.inputs())))
+    assert all(np.isfinite(output.astype("float32")).all() for output in leaves(called(layer, row.inputs())))
     return layer
 
 
 def model_of(row: Row) -> keras.Model:
     layer = built(row)
     model = layer if isinstance(layer, keras.Model) else Wrapper(layer)
-    model(row.inputs())
+    called(model, row.inputs())
     return model
 
 
@@ -148,7 +152,7 @@ def test_save_and_load_gives_equal_outputs(row: Row, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert len(loaded.weights) == len(model.weights)
-    assert_equal(loaded(inputs), model(inputs))
+    assert_equal(called(loaded, inputs), called(model, inputs))
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +188,10 @@ def export(row: Row, folder: Path) -> Any:
     layer, inputs = built(row), row.inputs()
     module = tf.Module()
     module.kept = [variable.value for variable in layer.variables]
-    module.serve = tf.function(lambda inputs: layer(inputs), input_signature=[signature(inputs)])
+    module.serve = tf.function(lambda inputs: called(layer, inputs), input_signature=[signature(inputs)])
     module.inputs = tf.function(lambda: inputs, input_signature=[])
     tf.saved_model.save(module, str(folder))
-    return layer(inputs)
+    return called(layer, inputs)
 
 
 @each_layer
@@ -201,8 +205,8 @@ def test_saved_model_gives_equal_outputs_in_a_fresh_process(row: Row, served: di
 @each_layer
 def test_graph_of_any_batch_size_gives_equal_outputs(row: Row) -> None:
     layer, inputs = built(row), row.inputs()
-    function = tf.function(layer, input_signature=[signature(inputs)])
-    whole = layer(inputs)
+    function = tf.function(lambda inputs: called(layer, inputs), input_signature=[signature(inputs)])
+    whole = called(layer, inputs)
     assert_equal(function(inputs), whole, rtol=1e-5, atol=1e-6)
     for place in (0, 4):
         part = function(tf.nest.map_structure(lambda tensor, at=place: tensor[at : at + 1], inputs))
@@ -218,8 +222,8 @@ def test_compiled_by_xla_where_keras_would_it_gives_equal_outputs(row: Row) -> N
         pytest.skip("Keras doesn't compile it: supports_jit is False")
     if any(isinstance(tensor, tf.RaggedTensor) for tensor in tf.nest.flatten(inputs)):
         pytest.skip("XLA takes no ragged tensors")
-    compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
-    assert_equal(compiled(inputs), layer(inputs), rtol=1e-4, atol=1e-5)
+    compiled = tf.function(lambda inputs: called(layer, inputs), jit_compile=True)
+    assert_equal(compiled(inputs), called(layer, inputs), rtol=1e-4, atol=1e-5)
 
 
 @each_layer
@@ -231,7 +235,7 @@ def test_empty_lists_and_batches_give_finite_numbers(row: Row, rows: int) -> Non
         return tensor[:rows]
 
     layer = built(row)
-    for output in leaves(layer(tf.nest.map_structure(few, row.inputs()))):
+    for output in leaves(called(layer, tf.nest.map_structure(few, row.inputs()))):
         assert output.shape[0] == rows
         assert np.isfinite(output.astype("float32")).all()
 
@@ -244,14 +248,14 @@ def test_mixed_precision_is_close_to_float32(row: Row, policy: str) -> None:
     try:
         keras.config.set_dtype_policy(policy)
         mixed = row.make()
-        rough = mixed(inputs)
+        rough = called(mixed, inputs)
     finally:
         keras.config.set_dtype_policy(before)
     mixed.set_weights(exact.get_weights())
-    rough = mixed(inputs)
+    rough = called(mixed, inputs)
     assert {tensor.dtype.name for tensor in tf.nest.flatten(rough)} == {policy.removeprefix("mixed_")}
     assert {str(weight.dtype) for weight in mixed.weights} <= {"float32"}
-    assert_equal(rough, exact(inputs), rtol=0.05, atol=0.05)
+    assert_equal(rough, called(exact, inputs), rtol=0.05, atol=0.05)
 
 
 @each_layer
@@ -259,7 +263,7 @@ def test_gradient_reaches_each_weight(row: Row) -> None:
     layer, inputs = built(row), row.inputs()
     rng = np.random.default_rng(2)
     with tf.GradientTape() as tape:
-        outputs = tf.nest.flatten(layer(inputs, training=True))
+        outputs = tf.nest.flatten(called(layer, inputs, training=True))
         loss = sum(tf.reduce_sum(output * rng.normal(size=output.shape).astype("float32")) for output in outputs)
     variables = [weight.value for weight in layer.trainable_weights]
     gradients = [

@@ -1,10 +1,20 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfdual
 from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
-from tfdual import ColumnSchema, EmbeddingOptions, FeatureEncoder, Schema, Tags
-from tfdual.features import EmbeddingTable
+from tfdual import ColumnSchema, EmbeddingOptions, FeatureEncoder, Schema, SequentialBlock, Tags
+from tfdual.features import (
+    AttentionPooling,
+    EmbeddingTable,
+    GRUEncoder,
+    QuotientRemainderTable,
+    TransformerEncoder,
+)
+from tfdual.fusion import AttentionFusion
+from tfdual.schema import Kind
 
 
 def genre(name: str = "genre", cardinality: int = 7, shared: str = "genre") -> ColumnSchema:
@@ -104,3 +114,169 @@ def test_bad_columns_are_refused(columns: list, options: EmbeddingOptions | None
 def test_input_without_a_column_is_refused() -> None:
     with pytest.raises(ValueError, match=r"lacks the columns \['other'\] of the schema. It has \['genre'\]"):
         FeatureEncoder(Schema([genre(), genre("other")])).call({"genre": tf.constant([1])})
+
+
+WITH_STARS = Schema(
+    [
+        ColumnSchema("age", [Tags.CONTINUOUS], dtype="float32"),
+        ColumnSchema("hour", [Tags.CONTINUOUS, Tags.CONTEXT], dtype="float32"),
+        ColumnSchema("likes", properties=domain("item_id", 30) | {"weights": "stars"}, is_list=True),
+        ColumnSchema("seen", properties=domain("item_id", 30), is_list=True),
+        ColumnSchema("stars", [Tags.WEIGHT], dtype="float32", is_list=True),
+        ColumnSchema("title", [Tags.TEXT], dtype="string"),
+    ]
+)
+INPUTS = {
+    "age": tf.constant([1.0, 2.0]),
+    "hour": tf.constant([3.0, 4.0]),
+    "likes": tf.ragged.constant([[1, 2], []], dtype=tf.int64),
+    "seen": tf.ragged.constant([[3], [4, 5]], dtype=tf.int64),
+    "stars": tf.ragged.constant([[1.0, 3.0], []]),
+    "title": tf.constant(["a", "b"]),
+}
+
+
+def words() -> SequentialBlock:
+    return SequentialBlock([keras.layers.Hashing(16), keras.layers.Embedding(16, 3)])
+
+
+def stars(**kwargs) -> FeatureEncoder:
+    encoders = {"title": words()} | kwargs.pop("encoders", {})
+    return FeatureEncoder(WITH_STARS, OPTIONS, encoders=encoders, **kwargs)
+
+
+def test_weights_weigh_the_ids_of_their_list_and_are_no_feature() -> None:
+    encoder = stars(combiners={"likes": "mean"})
+    outputs = encoder(INPUTS)
+    rows = encoder.tables["item_id"].embeddings.numpy()
+    assert sorted(outputs) == ["age", "hour", "likes", "seen", "title"]
+    np.testing.assert_allclose(outputs["likes"][0], (rows[1] + 3 * rows[2]) / 4, rtol=1e-5)
+    np.testing.assert_array_equal(outputs["likes"][1], np.zeros(4))
+    with pytest.raises(ValueError, match=r"The input lacks the columns \['stars'\]"):
+        encoder({name: values for name, values in INPUTS.items() if name != "stars"})
+
+
+def test_a_name_goes_before_a_tag_and_a_tag_before_a_kind() -> None:
+    encoder = stars(
+        encoders={
+            "age": keras.layers.Dense(2),
+            Tags.CONTEXT: keras.layers.Dense(3),
+            Kind.DENSE: keras.layers.Dense(4),
+        }
+    )
+    assert {name: vector.shape[-1] for name, vector in encoder(INPUTS).items() if name in ("age", "hour")} == {
+        "age": 2,
+        "hour": 3,
+    }
+    by_kind = stars(encoders={Kind.DENSE: keras.layers.Dense(4)})
+    by_kind(INPUTS)
+    assert not {id(w) for w in by_kind.encoders["age"].weights} & {id(w) for w in by_kind.encoders["hour"].weights}
+    np.testing.assert_array_equal(stars(encoders={"age": keras.layers.Rescaling(7.0)})(INPUTS)["age"], [[7], [14]])
+
+
+def test_a_column_of_two_named_tags_wants_a_choice_of_its_own() -> None:
+    with pytest.raises(ValueError, match=r"encoders names 'hour' by several tags, .*Name it by its name"):
+        stars(encoders={Tags.CONTEXT: keras.layers.Dense(3), Tags.CONTINUOUS: keras.layers.Dense(2)})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"encoders": {"agee": keras.layers.Dense(2)}}, r"encoders holds \['agee'\], which is no column, tag or kind"),
+        ({"combiners": {"age": "mean"}}, r"combiners holds \['age'\].*it can name are \['likes', 'seen'\]"),
+        ({"tables": {"likes": EmbeddingTable(30, 4)}}, r"tables for \['likes'\].*The domains are \['item_id'\]"),
+        ({"tables": {"item_id": EmbeddingTable(31, 4)}}, "'likes' shares the domain 'item_id' with a table of 31 x 4"),
+        ({"aggregation": "concatenation"}, "No aggregation is called 'concatenation'"),
+    ],
+)
+def test_choices_that_fit_nothing_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        stars(**arguments)
+
+
+def test_combiners_are_chosen_for_each_list_and_share_the_table() -> None:
+    encoder = stars(combiners={"likes": "sum", "seen": GRUEncoder(5)})
+    outputs = encoder(INPUTS)
+    rows = encoder.tables["item_id"].embeddings.numpy()
+    np.testing.assert_allclose(outputs["likes"][0], rows[1] + 3 * rows[2], rtol=1e-5)
+    assert outputs["seen"].shape == (2, 5)
+    padded, mask = rows[[[3, 0], [4, 5]]] * np.array([[[1], [0]], [[1], [1]]]), np.array([[1, 0], [1, 1]], bool)
+    np.testing.assert_allclose(outputs["seen"], encoder.combiners["seen"](padded, mask), rtol=1e-5, atol=1e-6)
+
+
+def test_padded_lists_are_encoded_as_ragged_ones() -> None:
+    for combiner in ("mean", "max", "sqrtn", AttentionPooling(), TransformerEncoder(1, 2, max_length=4)):
+        encoder = stars(combiners={"seen": combiner})
+        padded = INPUTS | {name: INPUTS[name].to_tensor() for name in ("likes", "seen", "stars")}
+        for name, vector in encoder(INPUTS).items():
+            np.testing.assert_allclose(encoder(padded)[name], vector, rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_of_another_kind_can_be_given() -> None:
+    table = QuotientRemainderTable(30, 6)
+    encoder = stars(tables={"item_id": table})
+    np.testing.assert_allclose(encoder(INPUTS)["seen"][0], table(tf.constant([3]))[0], rtol=1e-6)
+    assert encoder.compute_output_shape({})["likes"] == (None, 6)
+
+
+def test_attention_leaves_empty_lists_out() -> None:
+    encoders = {"title": keras.layers.Hashing(16), Kind.DENSE: keras.layers.Dense(4)}
+    encoders["title"] = SequentialBlock([encoders["title"], keras.layers.Embedding(16, 4)])
+    encoder = stars(encoders=encoders, aggregation=AttentionFusion(2))
+    vectors = encoder.set_aggregation(None)(INPUTS)
+    present = {name: tf.constant([True, True]) for name in vectors} | {"likes": tf.constant([True, False])}
+    np.testing.assert_allclose(encoder(INPUTS), encoder.aggregation(vectors, mask=present), rtol=1e-5, atol=1e-6)
+    assert np.abs(encoder(INPUTS)[1] - encoder.aggregation(vectors)[1]).max() > 1e-3
+
+
+def test_order_of_the_columns_does_not_change_the_result() -> None:
+    encoder = stars(aggregation="concat")
+    wanted = encoder(INPUTS)
+    turned = Schema(reversed(list(WITH_STARS)))
+    other = FeatureEncoder(
+        turned, OPTIONS, encoder.encoders, tables=encoder.tables, combiners=encoder.combiners, aggregation="concat"
+    )
+    np.testing.assert_array_equal(other(dict(reversed(INPUTS.items()))), wanted)
+
+
+def test_selected_columns_share_the_layers() -> None:
+    encoder = stars()
+    outputs = encoder(INPUTS)
+    for part, names in (
+        (encoder.select_by_name("seen"), ["seen"]),
+        (encoder.select_by_name(["age", "seen"]), ["age", "seen"]),
+        (encoder.select_by_tag(Tags.CONTEXT), ["hour"]),
+    ):
+        found = part(INPUTS)
+        assert sorted(found) == names
+        for name in names:
+            np.testing.assert_array_equal(found[name], outputs[name])
+    assert encoder.select_by_name("nothing") is None
+    assert encoder.select_by_tag(Tags.SESSION) is None
+
+
+def test_post_and_aggregation_can_be_replaced_and_the_encoder_stays() -> None:
+    encoder = stars()
+    outputs = encoder(INPUTS)
+    config = encoder.get_config()
+    joined = encoder.set_post("l2-norm").set_aggregation("concat")(INPUTS)
+    unit = [outputs[name] / np.maximum(np.linalg.norm(outputs[name], axis=1, keepdims=True), 1e-6) for name in outputs]
+    np.testing.assert_allclose(joined, np.concatenate([unit[i] for i in np.argsort(list(outputs))], axis=1), rtol=1e-4)
+    assert encoder.get_config() == config
+
+
+def test_ids_outside_a_table_are_named_in_debug_mode_and_unknown_otherwise() -> None:
+    encoder = FeatureEncoder(Schema([genre()]))
+    ids = tf.constant([3, 7], tf.int64)
+    np.testing.assert_array_equal(encoder({"genre": ids})["genre"][1], encoder.tables["genre"].embeddings[0])
+    tfdual.set_debug(True)
+    try:
+        with pytest.raises(ValueError, match=r"'genre'.*\[7\]"):
+            encoder({"genre": ids})
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="genre.* holds ids outside its table of 7 rows"
+        ) as caught:
+            tf.function(encoder)({"genre": ids})
+        assert "[7]" in str(caught.value)
+    finally:
+        tfdual.set_debug(False)

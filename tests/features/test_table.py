@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual.features import EmbeddingTable, HashedTable, QuotientRemainderTable, Table
+from tfdual.features import EmbeddingTable, HashedTable, OneHotEncoder, QuotientRemainderTable, Table
 
 RAGGED = tf.ragged.constant([[1, 2, 2], [], [4, 7]], dtype=tf.int64)
 PADDED = tf.constant([[0, 1, 2, 2], [0, 0, 0, 0], [4, 0, 7, 0]])
@@ -192,3 +192,11 @@ def test_frozen_table_has_no_trainable_weight_in_a_model(make) -> None:
     assert model.trainable_weights == []
     model.table.trainable = True
     assert len(model.trainable_weights) == len(model.weights)
+
+
+@pytest.mark.parametrize("layer", [*(make() for make in TABLES), OneHotEncoder(8)], ids=lambda layer: layer.name)
+def test_keras_does_not_compile_a_model_of_it_by_xla(layer: keras.layers.Layer) -> None:
+    model = keras.Sequential([keras.Input((2,), dtype="int64"), layer])
+    with pytest.warns(UserWarning, match="Model doesn't support `jit_compile=True`"):
+        model.compile("sgd", "mse", jit_compile=True)
+    assert not model.jit_compile

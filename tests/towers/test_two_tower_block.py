@@ -17,8 +17,10 @@ from tfdual import (
     SequentialBlock,
     Tags,
     Tower,
+    TwoTowerModel,
 )
 from tfdual import TwoTowerBlock as Block
+from tfdual.blocks import MixtureOfExpertsBlock
 from tfdual.features import OneHotEncoder
 from tfdual.schema import Kind
 
@@ -296,3 +298,30 @@ def test_copy_gives_towers_of_their_own_that_share_their_tables() -> None:
     assert not {id(weight) for weight in copied.weights} & {id(weight) for weight in towers.weights}
     assert copied.item.tables["item_id"] is copied.query.tables["item_id"]
     assert len(copied.weights) == len(towers.weights)
+
+
+def experts(**kwargs) -> SequentialBlock:
+    mixture = MixtureOfExpertsBlock(MLPBlock([4]), num_experts=1, num_shared_experts=2, **kwargs)
+    return MLPBlock([6]) >> mixture
+
+
+def test_towers_share_the_experts_of_one_name_and_have_their_own_beside(tmp_path: Path) -> None:
+    towers = block(query_tower=experts())
+    before = towers(batch())
+    query, item = (body_of(tower)[1] for tower in (towers.query, towers.item))
+    assert query is not item
+    assert [id(one) for one in query.shared_experts] == [id(other) for other in item.shared_experts]
+    assert query.experts[0] is not item.experts[0]
+    assert query.gate is not item.gate
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(towers(batch())["item"])
+    shared = query.shared_experts[0].weights[0].value
+    assert np.abs(tf.convert_to_tensor(tape.gradient(loss, shared))).max() > 0
+    model = TwoTowerModel(towers)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras").towers
+    np.testing.assert_allclose(loaded(batch())["query"], before["query"], rtol=1e-6)
+    assert len(loaded.weights) == len(towers.weights)
+    own = block(query_tower=experts(), item_tower=experts(shared_name="item"))
+    own(batch())
+    assert len(own.weights) > len(towers.weights)

@@ -1,5 +1,6 @@
 """What every block can do: be joined to others, repeated and copied."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self, Union
 
@@ -27,6 +28,10 @@ class Block(keras.layers.Layer):
 
     Reference: NVIDIA Merlin Models, `Block`
     """
+
+    @abstractmethod
+    def call(self, inputs: Any) -> Any:
+        """What the block makes of its input."""
 
     def input_blocks(self) -> list["Block"]:
         """The blocks that read columns, at the start of this one. None: it takes vectors."""

@@ -15,6 +15,8 @@ from tfdual.features.column_choices import Choices, choose, general
 from tfdual.features.column_kinds import LOOKED_UP, NUMBERS, check_column, shape_of
 from tfdual.features.embedding_options import EmbeddingOptions
 from tfdual.features.embedding_table import EmbeddingTable
+from tfdual.features.one_hot_encoder import OneHotEncoder
+from tfdual.features.sequence_places import dense_weights
 from tfdual.features.table import Table
 from tfdual.fusion import AttentionFusion, as_fusion
 from tfdual.schema import ColumnSchema, Kind, Schema, Tags
@@ -172,7 +174,8 @@ class FeatureEncoder(Block):
         build_chain(self._after(), self._vector_shapes())
 
     def call(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        wanted = [*self.schema.column_names, *(column.weights for column in self._looked_up if column.weights)]
+        weights = [column.weights for column in self._looked_up if column.weights]
+        wanted = dict.fromkeys([*self.schema.column_names, *weights])
         if missing := [name for name in wanted if name not in inputs]:
             raise ValueError(f"The input lacks the columns {missing} of the schema. It has {sorted(inputs)}.")
         outputs: Any = {column.name: self._encode(column, inputs) for column in self._columns}
@@ -183,8 +186,7 @@ class FeatureEncoder(Block):
 
     def _present(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Which rows have a feature, `(batch,)` bool, for the features that can lack: empty lists do."""
-        lists = [column.name for column in self._columns if column.kind is Kind.ID_LIST]
-        return {name: has_values(inputs[name]) for name in lists}
+        return {column.name: has_values(inputs[column.name]) for column in self._columns if column.kind is Kind.ID_LIST}
 
     def _encode(self, column: ColumnSchema, inputs: dict[str, Tensor]) -> Tensor:
         values = inputs[column.name]
@@ -194,13 +196,16 @@ class FeatureEncoder(Block):
             if values.dtype != self.compute_dtype:
                 values = ops.cast(values, self.compute_dtype)
             values = ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
-        return self.encoders[column.name](values) if column.name in self.encoders else values
+        encoder = self.encoders.get(column.name)
+        named = {"column_name": column.name} if isinstance(encoder, OneHotEncoder) else {}
+        return values if encoder is None else encoder(values, **named)
 
     def _look_up(self, column: ColumnSchema, ids: Tensor, weights: Tensor | None) -> Tensor:
         table = self.tables[column.domain_name]
         combiner = self.combiners.get(column.name)
         if isinstance(combiner, keras.layers.Layer):
-            return combiner(*table.sequence(ids, column_name=column.name), weights)
+            rows, mask = table.sequence(ids, column_name=column.name)
+            return combiner(rows, mask, None if weights is None else dense_weights(ids, weights))
         return table(ids, weights=weights, combiner=combiner, column_name=column.name)
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Any:
@@ -224,8 +229,8 @@ class FeatureEncoder(Block):
 
     def select_by_name(self, name: str | Sequence[str]) -> "FeatureEncoder | None":
         """An encoder of one column, or of several, that shares the layers of this one; None where there is none."""
-        names = [name] if isinstance(name, str) else name
-        return self._on(self.schema.select_by_name([name for name in names if name in self.schema]))
+        names = {name} if isinstance(name, str) else {*name}
+        return self._on(Schema(column for column in self.schema if column.name in names))
 
     def select_by_tag(self, tags: Any) -> "FeatureEncoder | None":
         """An encoder of the columns with any of these tags that shares the layers of this one; None without such."""

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from tfdual._backend import is_ragged, require_one_shape
+from tfdual._backend import is_ragged, require_one_shape, sum_in_order
 from tfdual._typing import Tensor
 
 COMBINERS = ("mean", "sum", "sqrtn", "max")
@@ -26,9 +26,9 @@ def pool_ragged(rows: Tensor, ids: Tensor, weights: Tensor | None, combiner: str
         return ops.where(lengths > 0, ops.segment_max(rows, segments, batch), 0.0)
     if weights is None:
         lengths = ops.cast(lengths, rows.dtype)
-        return _divide(ops.segment_sum(rows, segments, batch), lengths, lengths, combiner)
+        return _divide(sum_in_order(rows, segments, batch), lengths, lengths, combiner)
     weights = weights[:, None]
-    total, divisor, squares = (ops.segment_sum(x, segments, batch) for x in (rows * weights, weights, weights**2))
+    total, divisor, squares = (sum_in_order(x, segments, batch) for x in (rows * weights, weights, weights**2))
     return _divide(total, divisor, squares, combiner)
 
 
@@ -60,8 +60,8 @@ def _divide(total: Tensor, weights: Tensor, squares: Tensor, combiner: str) -> T
     return total / ops.sqrt(ops.where(squares > 0, squares, 1.0))
 
 
-def check_weights(ids: Tensor, weights: Tensor, combiner: str, column_name: str) -> None:
-    """Refuse weights that don't fit the ids: as the call is traced where shapes tell, else as it runs.
+def fitting_weights(ids: Tensor, weights: Tensor, combiner: str, column_name: str) -> Tensor:
+    """The weights, in float32, if they fit the ids: told as the call is traced where shapes do, else as it runs.
 
     Raises:
         ValueError: the combiner takes none, the ids are no lists, or the shapes differ.
@@ -74,4 +74,5 @@ def check_weights(ids: Tensor, weights: Tensor, combiner: str, column_name: str)
     if is_ragged(ids) != is_ragged(weights):
         kinds = ["ragged" if is_ragged(values) else "dense" for values in (ids, weights)]
         raise ValueError(f"{wanted} Received {kinds[0]} ids and {kinds[1]} weights.")
-    require_one_shape(ids, weights, f"{wanted} Their lists differ in number or length: {ids.shape}, {weights.shape}.")
+    message = f"{wanted} Their lists differ in number or length: {ids.shape}, {weights.shape}."
+    return ops.cast(require_one_shape(ids, weights, message), "float32")

@@ -37,7 +37,7 @@ class OneHotEncoder(keras.layers.Layer):
         if cardinality < 1:
             raise ValueError(f"OneHotEncoder needs cardinality >= 1. Received {cardinality}.")
         self.cardinality = cardinality
-        self.supports_jit = False  # XLA takes no ragged lists
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA there takes no ragged lists
 
     def call(self, ids: Tensor, column_name: str | None = None) -> Tensor:
         """The vectors; `column_name` is what the check in debug mode calls the ids, by default the layer's name."""

@@ -39,7 +39,7 @@ def last_places(mask: Tensor, max_length: int | None = None) -> tuple[Tensor, Te
     mask = ops.pad(mask, [[0, 0], [0, 1]])  # (batch, length + 1)
     order = ops.argsort(ops.where(mask, columns, columns + length + 1), axis=1)  # entries first, each in its order
     count = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)  # (batch, 1)
-    first = ops.zeros_like(count)
+    first = ops.maximum(count - kept, 0)
     ranks = first + ops.arange(kept, dtype="int32")  # (batch, kept)
     return _take(order[..., None], ranks)[..., 0], ranks < count
 

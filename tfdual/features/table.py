@@ -16,7 +16,7 @@ from tfdual._build import build_once
 from tfdual._typing import Shape, Tensor
 from tfdual.features.id_check import check_ids
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
-from tfdual.features.list_pooling import COMBINERS, UNPOOLED, check_weights, pool_padded, pool_ragged
+from tfdual.features.list_pooling import COMBINERS, UNPOOLED, fitting_weights, pool_padded, pool_ragged
 from tfdual.features.sequence_places import last_of_ragged, last_places, take_places
 from tfdual.features.vector_files import to_arrow, to_pandas, write_parquet
 
@@ -63,7 +63,7 @@ class Table(keras.layers.Layer):
         self.combiner = combiner
         self.initializer = initializer
         self.l2 = l2
-        self.supports_jit = False  # XLA takes no ragged lists, makes gradients dense, and leaves assertions out
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA there: no ragged lists, dense gradients
 
     @abstractmethod
     def _look_up(self, ids: Tensor) -> Tensor:
@@ -88,16 +88,18 @@ class Table(keras.layers.Layer):
             column_name: str. What the checks call the ids. Defaults to the table's name.
         """
         combiner = self.combiner if combiner is None else combiner
-        self._check(ids, weights, combiner, column_name or self.name)
+        self._check(ids, combiner, column_name or self.name)
+        if weights is not None:
+            weights = fitting_weights(ids, weights, combiner, column_name or self.name)
         if is_ragged(ids):
             rows = self._regularized(self.rows(ids.flat_values), ids.nrows())
             if combiner == UNPOOLED:
                 return ids.with_flat_values(ops.cast(rows, self.compute_dtype))
-            found = pool_ragged(rows, ids, _float(None if weights is None else weights.flat_values), combiner)
+            found = pool_ragged(rows, ids, None if weights is None else weights.flat_values, combiner)
         elif len(ids.shape) == 1:
             found = self._regularized(self.rows(ids), ops.shape(ids)[0])
         else:
-            found = self._padded(ids, _float(weights), combiner)
+            found = self._padded(ids, weights, combiner)
         return ops.cast(found, self.compute_dtype)
 
     def _padded(self, ids: Tensor, weights: Tensor | None, combiner: str) -> Tensor:
@@ -126,7 +128,7 @@ class Table(keras.layers.Layer):
             ValueError: ids that are no lists, a `max_length` below 1.
         """
         ids = ids if is_ragged(ids) else ops.convert_to_tensor(ids)
-        self._check(ids, None, UNPOOLED, column_name or self.name)
+        self._check(ids, UNPOOLED, column_name or self.name)
         if len(ids.shape) == 1:
             raise ValueError("A sequence is made of lists of ids, (batch, length). Received one id a row, (batch,).")
         if max_length is not None and max_length < 1:
@@ -150,7 +152,7 @@ class Table(keras.layers.Layer):
             self.add_loss(self.l2 * ops.sum(ops.square(rows)) / batch)
         return rows
 
-    def _check(self, ids: Tensor, weights: Tensor | None, combiner: str, column_name: str) -> None:
+    def _check(self, ids: Tensor, combiner: str, column_name: str) -> None:
         if "int" not in keras.backend.standardize_dtype(ids.dtype):
             raise TypeError(
                 f"The ids of '{column_name}' must be integers. Received {ids.dtype}, in which large ids are one. "
@@ -161,8 +163,6 @@ class Table(keras.layers.Layer):
         if combiner not in (*COMBINERS, UNPOOLED):
             raise ValueError(f"combiner is one of {(*COMBINERS, UNPOOLED)}. Received {combiner!r}.")
         check_ids(ids, self.cardinality, column_name)
-        if weights is not None:
-            check_weights(ids, weights, combiner, column_name)
 
     def compute_output_spec(
         self, ids: Any, weights: Any = None, combiner: str | None = None, column_name: str | None = None
@@ -221,7 +221,3 @@ class Table(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict) -> "Table":
         return cls(**config | {"initializer": initializer_from(config["initializer"])})
-
-
-def _float(weights: Tensor | None) -> Tensor | None:
-    return None if weights is None else ops.cast(weights, "float32")
