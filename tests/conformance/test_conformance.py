@@ -53,7 +53,7 @@ def called(layer: Any, inputs: Any, **kwargs: Any) -> Any:
 def public_classes() -> list[type]:
     names = [module.name for module in pkgutil.iter_modules(tfdual.__path__) if module.ispkg]
     packages = [importlib.import_module(f"tfdual.{name}") for name in names if name not in APPLICATIONS]
-    public = [getattr(package, name) for package in packages for name in package.__all__]
+    public = dict.fromkeys(getattr(package, name) for package in packages for name in package.__all__)
     kinds = (keras.layers.Layer, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
     classes = [found for found in public if inspect.isclass(found) and issubclass(found, kinds)]
     # A Preprocessor has no weights, and takes raw rows; tests/preprocessing put it through the same.

@@ -1,7 +1,7 @@
 """Wirings of layers."""
 
 from tfdual.blocks.as_tabular import AsTabular
-from tfdual.blocks.block import Block, LayerLike
+from tfdual.blocks.block import Block
 from tfdual.blocks.cond import Cond
 from tfdual.blocks.cross_block import CrossBlock
 from tfdual.blocks.debug import Debug
@@ -27,7 +27,6 @@ __all__ = [
     "DenseResidualBlock",
     "Filter",
     "L2Norm",
-    "LayerLike",
     "MLPBlock",
     "MapValues",
     "MixtureOfExpertsBlock",

@@ -1,13 +1,13 @@
 """What is chosen for a column, by its name, a tag or its kind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from tfdual._build import fresh_copy
-from tfdual.schema import ColumnSchema
+from tfdual.schema import ColumnSchema, Kind
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class Choices:
     combiners: Mapping[str, str | keras.layers.Layer]
 
 
-def choose(argument: str, choices: Mapping[str, Any], columns: Sequence[ColumnSchema]) -> dict[str, Any]:
+def choose(
+    argument: str, choices: Mapping[str, Any], columns: Sequence[ColumnSchema], kinds: Collection[Kind]
+) -> dict[str, Any]:
     """The choice for each column that has one: by its name, else by a tag of its, else by its kind.
 
     A layer that is chosen by tag or kind is copied for each column.
@@ -27,11 +29,12 @@ def choose(argument: str, choices: Mapping[str, Any], columns: Sequence[ColumnSc
         argument: str. What the choices are called, for messages.
         choices: mapping of column name, tag or kind -> a layer or something else.
         columns: the columns that can be chosen for.
+        kinds: the kinds that can be chosen for, whether or not a column is of that kind.
 
     Raises:
-        ValueError: a key fits no column, or several tags of one column are among the keys.
+        ValueError: a key fits no column and is no kind, or several tags of one column are among the keys.
     """
-    if unknown := sorted(str(key) for key in choices if not any(matches(key, column) for column in columns)):
+    if unknown := sorted(str(key) for key in choices if key not in kinds and not any(_fits(key, c) for c in columns)):
         raise ValueError(
             f"{argument} holds {unknown}, which is no column, tag or kind here. The columns it can name are "
             f"{[column.name for column in columns]}."
@@ -51,11 +54,15 @@ def choose(argument: str, choices: Mapping[str, Any], columns: Sequence[ColumnSc
 
 
 def general(choices: Mapping[str, Any], columns: Sequence[ColumnSchema]) -> dict[str, Any]:
-    """The choices by tag or kind that fit one of these columns."""
+    """The choices by kind, and those by a tag that one of these columns has."""
     names = {column.name for column in columns}
-    return {k: v for k, v in choices.items() if k not in names and any(matches(k, column) for column in columns)}
+    kinds = set(Kind)
+    return {
+        key: choice
+        for key, choice in choices.items()
+        if key not in names and (key in kinds or any(key in column.tags for column in columns))
+    }
 
 
-def matches(key: str, column: ColumnSchema) -> bool:
-    """Whether a choice under `key` is meant for `column`."""
-    return key == column.name or key in column.tags or key == column.kind
+def _fits(key: str, column: ColumnSchema) -> bool:
+    return key == column.name or key in column.tags

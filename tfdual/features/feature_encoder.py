@@ -10,7 +10,8 @@ from tfdual._backend import has_values
 from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.blocks import Block, LayerLike
+from tfdual.blocks import Block
+from tfdual.blocks.block import LayerLike
 from tfdual.features.column_choices import Choices, choose, general
 from tfdual.features.column_kinds import LOOKED_UP, NUMBERS, check_column, shape_of
 from tfdual.features.embedding_options import EmbeddingOptions
@@ -84,9 +85,10 @@ class FeatureEncoder(Block):
         if not self._columns:
             raise ValueError("FeatureEncoder needs at least one column. Received none.")
         self.embedding_options = embedding_options or EmbeddingOptions()
-        self.encoders = choose("encoders", encoders or {}, self._columns)
+        self.encoders = choose("encoders", encoders or {}, self._columns, list(Kind))
         self._looked_up = [c for c in self._columns if c.name not in self.encoders and c.kind in LOOKED_UP]
-        self.combiners = choose("combiners", combiners or {}, [c for c in self._looked_up if c.kind is Kind.ID_LIST])
+        lists = [column for column in self._looked_up if column.kind is Kind.ID_LIST]
+        self.combiners = choose("combiners", combiners or {}, lists, [Kind.ID_LIST])
         self._general = Choices(encoders or {}, combiners or {})
         for column in self._columns:
             check_column(column, column.name in self.encoders)
@@ -102,11 +104,6 @@ class FeatureEncoder(Block):
     def input_blocks(self) -> list[Block]:
         """This block."""
         return [self]
-
-    @property
-    def reads_sequences(self) -> bool:
-        """Whether a layer combines the rows of some list."""
-        return any(isinstance(combiner, keras.layers.Layer) for combiner in self.combiners.values())
 
     def _make_tables(self, given: Mapping[str, Table]) -> dict[str, Table]:
         if unknown := sorted(set(given) - {column.domain_name for column in self._looked_up}):

@@ -8,7 +8,8 @@ from keras import ops
 from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.blocks import Block, LayerLike
+from tfdual.blocks import Block
+from tfdual.blocks.block import LayerLike
 from tfdual.features import Table
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema, Tags

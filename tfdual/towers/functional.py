@@ -60,7 +60,7 @@ def _apply(layer: keras.layers.Layer, inputs: Any) -> Any:
         inputs = _chain([layer.pre], inputs)
         branches = layer.joined({name: _apply(branch, inputs) for name, branch in layer.branches.items()})
         return _chain([layer.post, layer.aggregation], branches)
-    if isinstance(layer, ResidualBlock) or (isinstance(layer, FeatureEncoder) and not layer.reads_sequences):
+    if isinstance(layer, ResidualBlock) or (isinstance(layer, FeatureEncoder) and not _reads_sequences(layer)):
         return layer.call(inputs)
     return layer(inputs)
 
@@ -69,3 +69,7 @@ def _chain(layers: list[keras.layers.Layer | None], inputs: Any) -> Any:
     for layer in layers:
         inputs = inputs if layer is None else _apply(layer, inputs)
     return inputs
+
+
+def _reads_sequences(encoder: FeatureEncoder) -> bool:
+    return any(isinstance(combiner, keras.layers.Layer) for combiner in encoder.combiners.values())

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual.blocks import LayerLike
+from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingOptions, FeatureEncoder
 from tfdual.schema import Schema, Tags
 from tfdual.towers.dual_encoder_block import DualEncoderBlock

@@ -6,7 +6,8 @@ import keras
 
 from tfdual._build import fresh_copy, serialized
 from tfdual._register import register
-from tfdual.blocks import Block, LayerLike
+from tfdual.blocks import Block
+from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingOptions, FeatureEncoder
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema, Tags
