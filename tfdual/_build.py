@@ -20,9 +20,21 @@ def build_once(layer: keras.layers.Layer, shape: Any = None) -> None:
 
 
 def build_chain(layers: list[keras.layers.Layer], shape: Any) -> None:
-    """Make the weights of layers that follow one another, the first of which takes `shape`."""
+    """Make the weights of layers that follow one another, the first of which takes `shape`.
+
+    Raises:
+        ValueError: a layer gets named vectors and takes one tensor.
+    """
     for layer in layers:
-        build_once(layer, shape)
+        try:
+            build_once(layer, shape)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            if not isinstance(shape, dict):
+                raise
+            raise ValueError(
+                f"The layer '{layer.name}' ({type(layer).__name__}) can't take a dict of {sorted(shape)}. Fuse it to "
+                'one tensor first, e.g. by aggregation="concat" of the block before it.'
+            ) from error
         shape = layer.compute_output_shape(shape)
 
 

@@ -9,6 +9,7 @@ from tfdual import ColumnSchema, EmbeddingOptions, MLPBlock, Schema, Tags, TwoTo
 
 
 def ids(name: str, size: int) -> dict:
+    """The properties of a column of `size` ids."""
     return {"domain": {"name": name, "min": 0, "max": size - 1}}
 
 

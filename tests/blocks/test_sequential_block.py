@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual.blocks import SequentialBlock
+from tfdual.blocks import MLPBlock, ParallelBlock, SequentialBlock
 
 INPUTS = tf.constant([[1.0, -2.0], [3.0, 4.0]])
 
@@ -30,3 +30,13 @@ def test_training_reaches_the_layers() -> None:
 def test_no_layer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"at least one layer. Received none"):
         SequentialBlock([])
+
+
+def test_layer_that_gets_named_vectors_and_wants_one_tensor_is_named() -> None:
+    block = SequentialBlock(
+        [ParallelBlock({"a": MLPBlock([2]), "b": MLPBlock([2])}), keras.layers.Dense(3, name="deep")]
+    )
+    with pytest.raises(
+        ValueError, match=r"'deep' \(Dense\) can't take a dict of \['a', 'b'\]. Fuse it to one tensor first"
+    ):
+        block(keras.ops.ones((2, 3)))

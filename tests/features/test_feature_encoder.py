@@ -85,7 +85,7 @@ def test_tables_cannot_be_shared_once_there_are_weights() -> None:
 
 
 def test_table_of_another_size_is_not_shared() -> None:
-    with pytest.raises(ValueError, match="'genre' has 7 x 64 here and 8 x 64 in the table to share"):
+    with pytest.raises(ValueError, match=r"'genre' has a table here and another.* differ in \['cardinality'\]"):
         FeatureEncoder(Schema([genre()])).share_tables({"genre": EmbeddingTable(8, 64)})
 
 

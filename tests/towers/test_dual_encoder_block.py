@@ -6,7 +6,18 @@ import pytest
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch
-from tfdual import ColumnSchema, DualEncoderBlock, InputBlock, L2Norm, MLPBlock, Schema, Tags, Tower, TwoTowerModel
+from tfdual import (
+    ColumnSchema,
+    DualEncoderBlock,
+    EmbeddingOptions,
+    InputBlock,
+    L2Norm,
+    MLPBlock,
+    Schema,
+    Tags,
+    Tower,
+    TwoTowerModel,
+)
 from tfdual.features import EmbeddingTable
 
 USER, ITEM = SCHEMA.select_by_tag(Tags.USER), SCHEMA.select_by_tag(Tags.ITEM)
@@ -92,6 +103,27 @@ def test_a_table_with_values_of_its_own_is_not_lost_by_sharing() -> None:
     item = InputBlock(ITEM, OPTIONS, tables={"item_id": table}, aggregation="concat") >> MLPBlock([4])
     with pytest.raises(ValueError, match="The table of the domain 'item_id' has values of its own.*same table object"):
         DualEncoderBlock(reads(USER), item)
+
+
+def test_each_side_keeps_its_combiner_where_a_table_is_shared(tmp_path: Path) -> None:
+    list_of_items = Schema([ColumnSchema("similar", [Tags.ITEM], SCHEMA["likes"].properties, is_list=True)])
+    sides = [
+        InputBlock(schema, EmbeddingOptions(embedding_dim_default=4, combiner=combiner), aggregation="concat")
+        for schema, combiner in ((SCHEMA.select_by_name("likes"), "mean"), (list_of_items, "sum"))
+    ]
+    model = TwoTowerModel(DualEncoderBlock(*sides), item_id="item_id", sampling_correction=False)
+    ids = tf.ragged.constant([[1, 2]], dtype=tf.int64)
+    found = model({"likes": ids, "similar": ids})
+    np.testing.assert_allclose(found["item"], found["query"] * 2, rtol=1e-6)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")({"likes": ids, "similar": ids})
+    np.testing.assert_allclose(loaded["item"], loaded["query"] * 2, rtol=1e-6)
+
+
+def test_tables_of_one_domain_that_differ_are_refused() -> None:
+    other = InputBlock(ITEM, EmbeddingOptions({"genre": 3}, 4, embeddings_l2_reg=0.1), aggregation="concat")
+    with pytest.raises(ValueError, match=r"'item_id' has a table here and another.* differ in \['l2'\]"):
+        DualEncoderBlock(reads(USER), other >> MLPBlock([4]))
 
 
 def test_item_ids_and_their_padding_are_found_in_the_inputs() -> None:

@@ -149,13 +149,13 @@ def test_towers_of_different_widths_are_refused() -> None:
 
 def test_shared_domain_of_different_widths_is_refused() -> None:
     options = EmbeddingOptions({"likes": 3, "item_id": 4}, embedding_dim_default=4)
-    with pytest.raises(ValueError, match=r"The domain 'item_id' has 30 x 4 here and 30 x 3 in the table to share"):
+    with pytest.raises(ValueError, match=r"The domain 'item_id' has a table here and another.* differ in \['dim'\]"):
         block(embedding_options=options)
 
 
 def test_shared_domain_of_different_cardinality_is_refused() -> None:
     more = ColumnSchema("seen", [Tags.ITEM], domain("user_id", 99), is_list=True)
-    with pytest.raises(ValueError, match=r"The domain 'user_id' has 99 x 4 here and 20 x 4 in the table to share"):
+    with pytest.raises(ValueError, match=r"The domain 'user_id' has a table here .* differ in \['cardinality'\]"):
         Block(SCHEMA + Schema([more]), MLPBlock([4]), embedding_options=OPTIONS)
 
 
@@ -234,6 +234,14 @@ def test_weights_of_a_list_come_with_it_and_count() -> None:
     assert sorted(towers.query.schema.column_names) == sorted([*USER_COLUMNS, "stars"])
     assert np.abs(found - towers.query(inputs | {"stars": given * 0 + 1})).max() > 1e-4
     assert body_of(towers.query)[0].kernel.shape == (4 + 1 + 4, 4), "the weights are no feature of their own"
+
+
+@pytest.mark.parametrize(
+    "options", [{"embedding_dims": {"itemid": 8}}, {"embeddings_initializers": {"itemid": "ones"}}]
+)
+def test_options_for_what_the_schema_lacks_are_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match=r"names \['itemid'\], which is no column and no domain of the schema. It has"):
+        block(embedding_options=EmbeddingOptions(**options))
 
 
 def test_unknown_arguments_are_refused() -> None:

@@ -9,7 +9,7 @@ import keras
 
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
 from tfdual.features.list_pooling import COMBINERS
-from tfdual.schema import ColumnSchema
+from tfdual.schema import ColumnSchema, Schema
 
 DEFAULT_INITIALIZER = "uniform"
 
@@ -87,6 +87,20 @@ class EmbeddingOptions:
         if found is None:
             return DEFAULT_INITIALIZER
         return found.clone() if isinstance(found, keras.initializers.Initializer) else found
+
+    def check_names(self, schema: Schema) -> None:
+        """Refuse widths and initialisers for what the schema doesn't have.
+
+        Raises:
+            ValueError: a name that is no column and no domain.
+        """
+        named = self.embeddings_initializers if isinstance(self.embeddings_initializers, Mapping) else {}
+        known = {name for column in schema for name in (column.name, column.domain_name)}
+        if unknown := sorted({*(self.embedding_dims or {}), *named} - known):
+            raise ValueError(
+                f"EmbeddingOptions names {unknown}, which is no column and no domain of the schema. It has "
+                f"{sorted(known)}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them."""

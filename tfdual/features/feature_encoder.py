@@ -93,6 +93,8 @@ class FeatureEncoder(Block):
         for column in self._columns:
             check_column(column, column.name in self.encoders)
         self.tables = self._make_tables(tables or {})
+        own = {column.name: self.tables[column.domain_name].combiner for column in lists}
+        self.combiners = own | self.combiners  # said for each list, since a table may be replaced by another side's
         self.post = None if post is None else self.parse(post)
         self.aggregation = as_fusion(aggregation)
 
@@ -145,10 +147,10 @@ class FeatureEncoder(Block):
             raise ValueError("The encoder has weights already. Share tables before it is built.")
         for domain in set(tables) & set(self.tables):
             ours, theirs = self.tables[domain], tables[domain]
-            if (type(ours), ours.cardinality, ours.dim) != (type(theirs), theirs.cardinality, theirs.dim):
+            if different := ours.differences(theirs):
                 raise ValueError(
-                    f"The domain '{domain}' has {ours.cardinality} x {ours.dim} here and {theirs.cardinality} x "
-                    f"{theirs.dim} in the table to share. Give its columns one domain and one width."
+                    f"The domain '{domain}' has a table here and another to share, which differ in {different}. Give "
+                    "its columns the same options, or pass the same table object to both encoders."
                 )
             if ours is not theirs and ours.built:
                 raise ValueError(

@@ -155,8 +155,9 @@ class Table(keras.layers.Layer):
     def _check(self, ids: Tensor, combiner: str, column_name: str) -> None:
         if "int" not in keras.backend.standardize_dtype(ids.dtype):
             raise TypeError(
-                f"The ids of '{column_name}' must be integers. Received {ids.dtype}, in which large ids are one. "
-                'Keras casts inputs of no given type: start a Sequential model by `keras.Input(shape, dtype="int64")`.'
+                f"The ids of '{column_name}' must be integers. Received {keras.backend.standardize_dtype(ids.dtype)}. "
+                "Map raw values with a `Preprocessor`. Keras casts inputs of no given type to floats: start a model of "
+                'its own layers by `keras.Input(shape, dtype="int64")`.'
             )
         if len(ids.shape) not in (1, 2):
             raise ValueError(f"The ids of '{column_name}' are (batch,) or (batch, length). Received {ids.shape}.")
@@ -208,6 +209,12 @@ class Table(keras.layers.Layer):
         ranges = [np.arange(start, min(start + EXPORTED_AT_A_TIME, self.cardinality)) for start in starts]
         parts = [ops.convert_to_numpy(self.rows(ops.convert_to_tensor(some))) for some in ranges]
         return to_arrow(np.concatenate(parts), ids)
+
+    def differences(self, other: "Table") -> list[str]:
+        """What another table was made with in another way, the name and the combiner aside."""
+        aside = {"name": "", "combiner": ""}
+        ours, theirs = ({"class": type(table).__name__} | table.get_config() | aside for table in (self, other))
+        return sorted(key for key in ours | theirs if ours.get(key) != theirs.get(key))
 
     def get_config(self) -> dict:
         return super().get_config() | {

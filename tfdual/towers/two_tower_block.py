@@ -44,7 +44,7 @@ class TwoTowerBlock(DualEncoderBlock):
 
     Raises:
         ValueError: schema or query tower missing, a side without columns, towers of different widths, a fusion where no
-            tower needs one.
+            tower needs one, options for a column or domain that is not there.
 
     Reference: NVIDIA Merlin Models, `TwoTowerBlock`; Yi et al., 2019, doi:10.1145/3298689.3346996
     """
@@ -76,6 +76,7 @@ class TwoTowerBlock(DualEncoderBlock):
         if fusion is not None and query.is_input and item.is_input:
             raise ValueError("The towers read columns by themselves, and so fuse them too. Leave `fusion` out.")
         options = embedding_options or EmbeddingOptions()
+        options.check_names(schema)
         super().__init__(
             _reading(query, query_columns, options, fusion),
             _reading(item, item_columns, options, fusion),
