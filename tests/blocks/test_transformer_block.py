@@ -1,10 +1,9 @@
-import math
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.transformer_by_hand import named_weights, transformed
 from tfdual.blocks import TransformerBlock
 
 INPUTS = tf.constant(np.random.default_rng(0).normal(size=(5, 3, 4)), tf.float32)
@@ -12,7 +11,7 @@ MASK = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0], [0, 1, 1]], bool)
 
 
 def randomized(**arguments: object) -> TransformerBlock:
-    block = TransformerBlock(**({"num_layers": 2, "num_heads": 2, "hidden_dim": 7} | arguments), name="body")
+    block = TransformerBlock(**({"num_layers": 2, "num_heads": 2, "feed_forward_dim": 7} | arguments), name="body")
     block(INPUTS)
     block.set_weights([np.random.default_rng(1).normal(size=weight.shape) for weight in block.weights])
     return block
@@ -20,41 +19,13 @@ def randomized(**arguments: object) -> TransformerBlock:
 
 def by_hand(block: TransformerBlock, inputs: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The sequence of one row at a time, of the features that it has alone."""
-    weights = {weight.path.removeprefix("body/"): weight.numpy() for weight in block.weights}
+    weights = named_weights(block)
     sequences = np.zeros(inputs.shape)
     for row, present in enumerate(mask):
         if present.any():
-            sequences[row, present] = encoded(weights, (inputs[row] + weights["place_embeddings"])[present])
+            features = (inputs[row] + weights["place_embeddings"])[present]
+            sequences[row, present] = transformed(weights, features, num_layers=2)
     return sequences
-
-
-def encoded(weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    for layer in range(2):
-        added = f"feed_forward_{layer}/added"
-        x = x + attention(weights, f"attention_{layer}", normal(weights, f"attention_normalization_{layer}", x))
-        hidden = normal(weights, f"{added}/normalization_{layer}", x) @ weights[f"{added}/hidden_{layer}/kernel"]
-        active = gelu(hidden + weights[f"{added}/hidden_{layer}/bias"])
-        x = x + active @ weights[f"{added}/dense_{layer}/kernel"] + weights[f"{added}/dense_{layer}/bias"]
-    return normal(weights, "normalization", x)
-
-
-def attention(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
-    found = np.zeros(x.shape)
-    for head in range(2):
-        query, key, value = (x @ weights[f"{name}/{part}/kernel"][:, head] for part in ("query", "key", "value"))
-        scores = np.exp(query @ key.T / np.sqrt(2))
-        shares = scores / scores.sum(axis=1, keepdims=True)
-        found += shares @ value @ weights[f"{name}/attention_output/kernel"][head]
-    return found
-
-
-def normal(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
-    centred = x - x.mean(axis=1, keepdims=True)
-    return centred / np.sqrt(x.var(axis=1, keepdims=True) + 1e-6) * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
-
-
-def gelu(x: np.ndarray) -> np.ndarray:
-    return x * (1 + np.vectorize(math.erf)(x / np.sqrt(2))) / 2
 
 
 def test_sequence_is_that_of_the_papers_by_hand() -> None:
@@ -125,7 +96,14 @@ def test_dropout_is_of_training_only() -> None:
     assert np.abs(block(INPUTS, training=True) - block(INPUTS)).max() > 0.1
 
 
-def test_hidden_width_is_four_times_the_input_where_it_is_not_given() -> None:
+def test_dropout_follows_the_seed() -> None:
+    blocks = [randomized(dropout=0.5, seed=seed) for seed in (3, 3, 4)]
+    dropped = [block(INPUTS, training=True).numpy() for block in blocks]
+    np.testing.assert_array_equal(dropped[0], dropped[1])
+    assert not np.allclose(dropped[0], dropped[2])
+
+
+def test_feed_forward_width_is_four_times_the_input_where_it_is_not_given() -> None:
     block = TransformerBlock(num_heads=2)
     block.build((None, 3, 4))
     assert (4, 16) in [weight.shape for weight in block.weights]
@@ -138,7 +116,7 @@ def test_hidden_width_is_four_times_the_input_where_it_is_not_given() -> None:
     [
         ({"num_layers": 0}, "at least 1. Received {'num_layers': 0}"),
         ({"num_heads": 0}, "at least 1. Received {'num_heads': 0}"),
-        ({"hidden_dim": 0}, "at least 1. Received {'hidden_dim': 0}"),
+        ({"feed_forward_dim": 0}, "at least 1. Received {'feed_forward_dim': 0}"),
         ({"dropout": 1.0}, r"share in \[0, 1\). Received 1.0"),
         ({"pooling": "max"}, "'mean', 'first' or None. Received 'max'"),
     ],

@@ -181,7 +181,14 @@ BLOCKS = [
     ),
     Row(
         TransformerBlock,
-        lambda: {"num_layers": 2, "num_heads": 2, "hidden_dim": 6, "dropout": 0.2, "pooling": "first"},
+        lambda: {
+            "num_layers": 2,
+            "num_heads": 2,
+            "feed_forward_dim": 6,
+            "dropout": 0.2,
+            "pooling": "first",
+            "seed": 1,
+        },
         named_vectors(b=4, a=4, c=4),
     ),
     Row(

@@ -3,40 +3,14 @@ import pytest
 import tensorflow as tf
 
 from tests.features.sequences import LENGTHS, MASK, ROWS
+from tests.transformer_by_hand import named_weights, transformed
 from tfdual.features import TransformerEncoder
 
 
-def normal(rows: np.ndarray, norm: object) -> np.ndarray:
-    gamma, beta = (weight.numpy() for weight in norm.weights)
-    mean, variance = rows.mean(axis=-1, keepdims=True), rows.var(axis=-1, keepdims=True)
-    return (rows - mean) / np.sqrt(variance + norm.epsilon) * gamma + beta
-
-
-def attention(rows: np.ndarray, layer: object, causal: bool) -> np.ndarray:
-    q_kernel, q_bias, k_kernel, k_bias, v_kernel, v_bias, o_kernel, o_bias = (w.numpy() for w in layer.weights)
-    out = np.zeros_like(rows) + o_bias
-    for head in range(q_kernel.shape[1]):
-        query, key, value = (
-            rows @ kernel[:, head] + bias[head]
-            for kernel, bias in ((q_kernel, q_bias), (k_kernel, k_bias), (v_kernel, v_bias))
-        )
-        for i in range(len(rows)):
-            seen = i + 1 if causal else len(rows)
-            shares = np.exp(key[:seen] @ query[i] / np.sqrt(query.shape[1]))
-            out[i] += (shares / shares.sum()) @ value[:seen] @ o_kernel[head]
-    return out
-
-
 def encoded(encoder: TransformerEncoder, entries: np.ndarray) -> np.ndarray:
-    """The rows of one list after all layers, by loops over heads and entries."""
-    entries = entries[-encoder.max_length :].astype("float64")
-    rows = entries + encoder.positions.numpy()[: len(entries)]
-    for layer in encoder.layers:
-        rows = rows + attention(normal(rows, layer.attention_norm), layer.attention, encoder.causal)
-        wide, wide_bias, narrow, narrow_bias = (w.numpy() for w in (*layer.widened.weights, *layer.narrowed.weights))
-        hidden = np.maximum(normal(rows, layer.feed_forward_norm) @ wide + wide_bias, 0)
-        rows = rows + hidden @ narrow + narrow_bias
-    return normal(rows, encoder.norm)
+    """The rows of one list after all layers, by hand."""
+    weights, entries = named_weights(encoder), entries[-encoder.max_length :].astype("float64")
+    return transformed(weights, entries + weights["positions"][: len(entries)], encoder.num_layers, encoder.causal)
 
 
 def with_distinct_weights(encoder: TransformerEncoder) -> TransformerEncoder:
@@ -107,10 +81,10 @@ def test_dropout_acts_in_training_alone_and_follows_the_seed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_layers": 0}, "are at least 1. Received 0, 2, 50 and None"),
-        ({"num_heads": 0}, "are at least 1. Received 2, 0, 50 and None"),
-        ({"max_length": 0}, "are at least 1. Received 2, 2, 0 and None"),
-        ({"feed_forward_dim": 0}, "are at least 1. Received 2, 2, 50 and 0"),
+        ({"num_layers": 0}, "at least 1. Received {'num_layers': 0}"),
+        ({"num_heads": 0}, "at least 1. Received {'num_heads': 0}"),
+        ({"max_length": 0}, "at least 1. Received {'max_length': 0}"),
+        ({"feed_forward_dim": 0}, "at least 1. Received {'feed_forward_dim': 0}"),
         ({"dropout": 1.0}, r"dropout is a share in \[0, 1\). Received 1.0"),
         ({"pooling": "max"}, "pooling is one of .*Received 'max'"),
     ],
@@ -121,5 +95,5 @@ def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:
 
 
 def test_width_that_the_heads_cannot_share_is_refused() -> None:
-    with pytest.raises(ValueError, match="3 heads need rows whose width is a multiple of that. Received width 4"):
+    with pytest.raises(ValueError, match="must divide it. Received a width of 4 and num_heads=3"):
         TransformerEncoder(num_heads=3).build((None, None, 4))

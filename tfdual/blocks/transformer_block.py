@@ -9,13 +9,12 @@ from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block
+from tfdual.blocks.masked_mean import masked_mean
 from tfdual.blocks.named_inputs import as_sequence, sequence_shape
-from tfdual.blocks.named_layers import check_dropout, check_positive, dropout_layers
-from tfdual.blocks.residual_block import ResidualBlock
-from tfdual.blocks.sequential_block import SequentialBlock
+from tfdual.blocks.named_layers import check_dropout, check_positive
+from tfdual.blocks.transformer_layer import EPSILON, TransformerLayer
 
 POOLINGS = ("mean", "first", None)
-EPSILON = 1e-6
 
 
 @register
@@ -31,10 +30,12 @@ class TransformerBlock(Block):
     Args:
         num_layers: int. Defaults to 1.
         num_heads: int. Attention heads; they share the width. Defaults to 4.
-        hidden_dim: int. Width between the two Dense layers. Defaults to `None`: four times the input's width.
-        dropout: float. Share dropped of the attention weights and of what each step adds. Defaults to 0.
+        feed_forward_dim: int. Width of the feed-forward networks. Defaults to `None`: four times the input's width.
+        dropout: float. Share dropped, in training, of the attention weights and of what each branch adds. Defaults
+            to 0.
         pooling: `"mean"` over the features, `"first"` (the vector at the first place), or None, the sequence. Defaults
             to `"mean"`.
+        seed: int. Of the dropout. Defaults to `None`.
 
     Input: `(batch, features, dim)`, or a dict of `(batch, dim)`, stacked in the order of their names. Optional `mask`,
         bool `(batch, features)`: a feature that is False neither gives nor receives.
@@ -57,65 +58,44 @@ class TransformerBlock(Block):
         self,
         num_layers: int = 1,
         num_heads: int = 4,
-        hidden_dim: int | None = None,
+        feed_forward_dim: int | None = None,
         dropout: float = 0.0,
         pooling: str | None = "mean",
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_positive("TransformerBlock", num_layers=num_layers, num_heads=num_heads, hidden_dim=hidden_dim)
+        check_positive(
+            "TransformerBlock", num_layers=num_layers, num_heads=num_heads, feed_forward_dim=feed_forward_dim
+        )
         if pooling not in POOLINGS:
             raise ValueError(f"pooling is 'mean', 'first' or None. Received {pooling!r}.")
         self.num_layers = num_layers
         self.num_heads = num_heads
-        self.hidden_dim = hidden_dim
+        self.feed_forward_dim = feed_forward_dim
         self.dropout = check_dropout(dropout)
         self.pooling = pooling
+        self.seed = seed
 
     def build(self, input_shape: Shape | dict[str, Shape]) -> None:
         shape = sequence_shape(input_shape)
-        _, features, dim = shape
-        if dim % self.num_heads:
-            raise ValueError(
-                f"The heads share the width, so num_heads must divide it. Received a width of {dim} and "
-                f"num_heads={self.num_heads}."
+        self.layers = [
+            TransformerLayer(
+                self.num_heads,
+                self.feed_forward_dim,
+                self.dropout,
+                None if self.seed is None else self.seed + place,
+                name=f"layer_{place}",
+                dtype=self.dtype_policy,
             )
-        self.place_embeddings = self.add_weight((features, dim), initializer="uniform", name="place_embeddings")
-        self.attention_normalizations = [
-            self._normalization(f"attention_normalization_{n}") for n in range(self.num_layers)
+            for place in range(self.num_layers)
         ]
-        self.attentions = [self._attention(dim, place) for place in range(self.num_layers)]
-        self.attention_dropout = keras.layers.Dropout(self.dropout, name="attention_dropout", dtype=self.dtype_policy)
-        self.feed_forwards = [self._feed_forward(dim, place) for place in range(self.num_layers)]
-        self.normalization = self._normalization("normalization")
-        for attention in self.attentions:
-            attention.build(shape, shape)
-        for layer in (*self.attention_normalizations, *self.feed_forwards, self.normalization):
-            build_once(layer, shape)
-
-    def _normalization(self, name: str) -> keras.layers.Layer:
-        return keras.layers.LayerNormalization(epsilon=EPSILON, name=name, dtype=self.dtype_policy)
-
-    def _attention(self, dim: int, place: int) -> keras.layers.Layer:
-        return keras.layers.MultiHeadAttention(
-            self.num_heads,
-            dim // self.num_heads,
-            dropout=self.dropout,
-            use_bias=False,
-            name=f"attention_{place}",
-            dtype=self.dtype_policy,
+        self.normalization = keras.layers.LayerNormalization(
+            epsilon=EPSILON, name="normalization", dtype=self.dtype_policy
         )
-
-    def _feed_forward(self, dim: int, place: int) -> ResidualBlock:
-        dtype = self.dtype_policy
-        layers = [
-            self._normalization(f"normalization_{place}"),
-            keras.layers.Dense(self.hidden_dim or 4 * dim, "gelu", name=f"hidden_{place}", dtype=dtype),
-            keras.layers.Dense(dim, name=f"dense_{place}", dtype=dtype),
-            *dropout_layers(self.dropout, place, dtype),
-        ]
-        added = SequentialBlock(layers, name="added", dtype=dtype)
-        return ResidualBlock(added, name=f"feed_forward_{place}", dtype=dtype)
+        for layer in (*self.layers, self.normalization):
+            build_once(layer, shape)
+        self.place_embeddings = self.add_weight(shape[1:], initializer="uniform", name="place_embeddings")
 
     def call(self, inputs: Tensor | dict[str, Tensor], mask: Tensor | None = None) -> Tensor:
         sequence = as_sequence(inputs)
@@ -123,22 +103,13 @@ class TransformerBlock(Block):
         masked = mask is not None and not isinstance(mask, dict)
         present = ops.cast(mask, "bool") if masked else ops.ones(ops.shape(sequence)[:2], "bool")  # (batch, features)
         sequence = _kept(sequence, present) + self.place_embeddings
-        for normalization, attention, feed_forward in zip(
-            self.attention_normalizations, self.attentions, self.feed_forwards, strict=True
-        ):
-            normal = normalization(sequence)
-            received = attention(normal, normal, attention_mask=present[:, None, :] if masked else None)
-            sequence = feed_forward(sequence + self.attention_dropout(received))
-        return self._pooled(_kept(self.normalization(sequence), present), present)
-
-    def _pooled(self, sequence: Tensor, present: Tensor) -> Tensor:
-        if self.pooling is None:
-            return sequence
-        if self.pooling == "first":
-            return sequence[:, 0]
-        total = ops.sum(ops.cast(sequence, "float32"), axis=1)
-        features = ops.sum(ops.cast(present, "float32"), axis=1, keepdims=True)
-        return ops.cast(total / ops.maximum(features, 1.0), self.compute_dtype)
+        for layer in self.layers:
+            sequence = layer(sequence, present[:, None, :] if masked else None)
+        sequence = self.normalization(sequence)
+        if self.pooling == "mean":
+            return masked_mean(sequence, present)
+        sequence = _kept(sequence, present)
+        return sequence[:, 0] if self.pooling == "first" else sequence
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask goes on with the sequence."""
@@ -152,9 +123,10 @@ class TransformerBlock(Block):
         return super().get_config() | {
             "num_layers": self.num_layers,
             "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
+            "feed_forward_dim": self.feed_forward_dim,
             "dropout": self.dropout,
             "pooling": self.pooling,
+            "seed": self.seed,
         }
 
 

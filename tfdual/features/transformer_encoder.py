@@ -8,8 +8,10 @@ from keras import ops
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.blocks.masked_mean import masked_mean
+from tfdual.blocks.named_layers import check_dropout, check_positive
+from tfdual.blocks.transformer_layer import EPSILON, TransformerLayer
 from tfdual.features.sequence_places import last_places, take_places
-from tfdual.features.transformer_layer import TransformerLayer
 
 POOLINGS = ("last", "mean")
 
@@ -18,16 +20,17 @@ POOLINGS = ("last", "mean")
 class TransformerEncoder(keras.layers.Layer):
     """Let the entries of a list attend to one another, and give the last of them or their mean.
 
-    Learnt positions are added to the rows; then come pre-norm transformer layers, and a last normalisation. Of a list
-    longer than `max_length` the last `max_length` entries are read, and counted from the first of these. Padding may
-    stand anywhere; it is skipped. An empty list gives zeros. With weights, each row is multiplied by its own first.
+    Learnt positions are added to the rows. Each layer is `x = x + attention(norm(x))`, then
+    `x = x + W_2 gelu(W_1 norm(x))`; a last `norm` follows. Attention has no biases. Of a list longer than `max_length`
+    the last `max_length` entries are read, and counted from the first of these. Padding may stand anywhere; it is
+    skipped. An empty list gives zeros. With weights, each row is multiplied by its own first.
 
     Args:
         num_layers: int. Defaults to 2.
         num_heads: int. The width of the rows is a multiple of it. Defaults to 2.
         max_length: int. Defaults to 50.
-        feed_forward_dim: int. Width of the feed-forward networks. Defaults to `None`: 4 times that of the rows.
-        dropout: float. Share of attention weights, and of the outputs of each branch, dropped in training. Defaults
+        feed_forward_dim: int. Width of the feed-forward networks. Defaults to `None`: four times that of the rows.
+        dropout: float. Share dropped, in training, of the attention weights and of what each branch adds. Defaults
             to 0.
         causal: bool. An entry attends to itself and to those before it, not to later ones. Defaults to `True`.
         pooling: str. `"last"`: the last entry's row; `"mean"`: the mean of all. Defaults to `"last"`.
@@ -61,56 +64,51 @@ class TransformerEncoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if min(num_layers, num_heads, max_length, 1 if feed_forward_dim is None else feed_forward_dim) < 1:
-            raise ValueError(
-                "num_layers, num_heads, max_length and feed_forward_dim are at least 1. "
-                f"Received {num_layers}, {num_heads}, {max_length} and {feed_forward_dim}."
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout is a share in [0, 1). Received {dropout}.")
+        check_positive(
+            "TransformerEncoder",
+            num_layers=num_layers,
+            num_heads=num_heads,
+            max_length=max_length,
+            feed_forward_dim=feed_forward_dim,
+        )
         if pooling not in POOLINGS:
             raise ValueError(f"pooling is one of {POOLINGS}. Received {pooling!r}.")
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.max_length = max_length
         self.feed_forward_dim = feed_forward_dim
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.causal = causal
         self.pooling = pooling
         self.seed = seed
 
     def build(self, input_shape: Shape) -> None:
-        dim = int(input_shape[-1] or 0)
-        if dim % self.num_heads:
-            raise ValueError(
-                f"{self.num_heads} heads need rows whose width is a multiple of that. Received width {dim}."
-            )
-        self.positions = self.add_weight((self.max_length, dim), initializer="uniform", name="positions")
         self.layers = [
             TransformerLayer(
                 self.num_heads,
-                self.feed_forward_dim or 4 * dim,
+                self.feed_forward_dim,
                 self.dropout,
-                self.seed,
+                None if self.seed is None else self.seed + place,
                 name=f"layer_{place}",
                 dtype=self.dtype_policy,
             )
             for place in range(self.num_layers)
         ]
-        self.norm = keras.layers.LayerNormalization(name="norm", dtype=self.dtype_policy)
-        for layer in (*self.layers, self.norm):
+        self.normalization = keras.layers.LayerNormalization(
+            epsilon=EPSILON, name="normalization", dtype=self.dtype_policy
+        )
+        for layer in (*self.layers, self.normalization):
             build_once(layer, input_shape)
+        self.positions = self.add_weight((self.max_length, input_shape[-1]), initializer="uniform", name="positions")
 
     def call(self, rows: Tensor, mask: Tensor, weights: Tensor | None = None) -> Tensor:
         rows = rows if weights is None else rows * weights[..., None]
         places, mask = last_places(mask, self.max_length)
-        rows, mask = self._encoded(take_places(rows, places, mask), mask), mask[..., None]
+        rows = self._encoded(take_places(rows, places, mask), mask)
         if self.pooling == "mean":
-            total = ops.sum(ops.where(mask, ops.cast(rows, "float32"), 0.0), axis=1)
-            count = ops.sum(ops.cast(mask, "float32"), axis=1)
-            return ops.cast(ops.divide_no_nan(total, count), self.compute_dtype)
-        behind = ops.pad(mask[:, 1:], [[0, 0], [0, 1], [0, 0]])
-        last = ops.logical_and(mask, ops.logical_not(behind))
+            return masked_mean(rows, mask)
+        behind = ops.pad(mask[:, 1:], [[0, 0], [0, 1]])
+        last = ops.logical_and(mask, ops.logical_not(behind))[..., None]
         return ops.sum(ops.where(last, rows, ops.zeros_like(rows)), axis=1)
 
     def _encoded(self, rows: Tensor, mask: Tensor) -> Tensor:
@@ -121,11 +119,9 @@ class TransformerEncoder(keras.layers.Layer):
         if self.causal:
             places = ops.arange(length)
             attends = ops.logical_and(attends, places[:, None] >= places)  # (batch, kept, kept)
-        else:
-            attends = ops.logical_and(attends, ops.ones((length, 1), dtype="bool"))
         for layer in self.layers:
             rows = layer(rows, attends)
-        return self.norm(rows)
+        return self.normalization(rows)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])
