@@ -103,6 +103,12 @@ def test_linked_files_exist(page: Path) -> None:
 def test_pictures_are_small_and_shown() -> None:
     pictures = sorted((REPOSITORY / "docs" / "images").glob("*.png"))
     text = "".join(page.read_text() for page in PAGES)
-    assert {picture.name for picture in pictures} == {"flow.png", "items.png", "recall.png", "towers.png", "training.png"}
+    assert {picture.name for picture in pictures} == {
+        "flow.png",
+        "items.png",
+        "recall.png",
+        "towers.png",
+        "training.png",
+    }
     assert [picture.name for picture in pictures if picture.name not in text] == []
     assert [picture.name for picture in pictures if picture.stat().st_size > 200_000] == []
