@@ -6,6 +6,7 @@ import tensorflow as tf
 import tfdual
 from tests.sample_columns import OPTIONS, SCHEMA, batch, domain
 from tfdual import ColumnSchema, EmbeddingOptions, FeatureEncoder, Schema, SequentialBlock, Tags
+from tfdual.blocks import Filter
 from tfdual.features import (
     AttentionPooling,
     EmbeddingTable,
@@ -227,6 +228,12 @@ def test_attention_leaves_empty_lists_out() -> None:
     present = {name: tf.constant([True, True]) for name in vectors} | {"likes": tf.constant([True, False])}
     np.testing.assert_allclose(encoder(INPUTS), encoder.aggregation(vectors, mask=present), rtol=1e-5, atol=1e-6)
     assert np.abs(encoder(INPUTS)[1] - encoder.aggregation(vectors)[1]).max() > 1e-3
+
+
+def test_attention_takes_what_post_leaves() -> None:
+    encoder = stars(post=Filter(["likes", "seen"]), aggregation=AttentionFusion(2))
+    assert encoder(INPUTS).shape == (2, 4)
+    assert stars(post=Filter(["seen"]), aggregation=AttentionFusion(2))(INPUTS).shape == (2, 4)
 
 
 def test_order_of_the_columns_does_not_change_the_result() -> None:

@@ -179,13 +179,14 @@ class FeatureEncoder(Block):
             raise ValueError(f"The input lacks the columns {missing} of the schema. It has {sorted(inputs)}.")
         outputs: Any = {column.name: self._encode(column, inputs) for column in self._columns}
         for layer in self._after():
-            masked = {"mask": self._present(inputs)} if isinstance(layer, AttentionFusion) else {}
+            masked = {"mask": self._present(inputs, outputs)} if isinstance(layer, AttentionFusion) else {}
             outputs = layer(outputs, **masked)
         return outputs
 
-    def _present(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Which rows have a feature, `(batch,)` bool, for the features that can lack: empty lists do."""
-        return {column.name: has_values(inputs[column.name]) for column in self._columns if column.kind is Kind.ID_LIST}
+    def _present(self, inputs: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Which rows have a feature, `(batch,)` bool, for those of the outputs that can lack: empty lists do."""
+        lists = [column.name for column in self._columns if column.kind is Kind.ID_LIST and column.name in outputs]
+        return {name: has_values(inputs[name]) for name in lists}
 
     def _encode(self, column: ColumnSchema, inputs: dict[str, Tensor]) -> Tensor:
         values = inputs[column.name]
