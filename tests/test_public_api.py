@@ -111,7 +111,14 @@ NAMES = {
     "tfdual.losses": ["in_batch_softmax"],
     "tfdual.metrics": ["hit_rate", "ndcg", "ranking_metrics", "recall", "reciprocal_rank"],
     "tfdual.models": ["DualEncoder", "TwoTowerModel"],
-    "tfdual.optimizers": ["LazyAdam"],
+    "tfdual.optimizers": [
+        "LazyAdam",
+        "LazyFtrl",
+        "LazyMomentum",
+        "LazyOptimizer",
+        "MultiOptimizer",
+        "RowwiseAdagrad",
+    ],
     "tfdual.preprocessing": [
         "Buckets",
         "Chain",

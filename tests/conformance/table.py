@@ -52,7 +52,7 @@ from tfdual.fusion import (
     WeightedSumFusion,
 )
 from tfdual.models import TwoTowerModel
-from tfdual.optimizers import LazyAdam
+from tfdual.optimizers import LazyAdam, LazyFtrl, LazyMomentum, MultiOptimizer, RowwiseAdagrad
 from tfdual.schema import Kind, Schema, Tags
 from tfdual.towers import DualEncoderBlock, Tower, TwoTowerBlock
 
@@ -324,5 +324,38 @@ OPTIMIZERS = [
     Row(
         LazyAdam,
         lambda: {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-5, "name": "another_adam"},
+    ),
+    Row(
+        LazyFtrl,
+        lambda: {
+            "learning_rate": 0.02,
+            "learning_rate_power": -0.6,
+            "initial_accumulator_value": 0.2,
+            "l1_regularization_strength": 0.01,
+            "l2_regularization_strength": 0.03,
+            "l2_shrinkage_regularization_strength": 0.04,
+            "beta": 0.5,
+            "name": "another_ftrl",
+        },
+    ),
+    Row(LazyMomentum, lambda: {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True, "name": "another_momentum"}),
+    Row(
+        MultiOptimizer,
+        lambda: {
+            "parts": {"*_table/embeddings": RowwiseAdagrad(0.1), "*/bias": LazyFtrl()},
+            "default": LazyAdam(0.01),
+            "global_clipnorm": 2.0,
+            "name": "another_multi",
+        },
+    ),
+    Row(
+        RowwiseAdagrad,
+        lambda: {
+            "learning_rate": 0.02,
+            "initial_accumulator_value": 0.2,
+            "epsilon": 1e-5,
+            "tables": "*_table/*",
+            "name": "another_adagrad",
+        },
     ),
 ]

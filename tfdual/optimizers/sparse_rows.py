@@ -1,0 +1,33 @@
+"""Gradients that hold single rows of a table: sums of repeated rows, and functions of their values."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+
+
+def sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    """The same gradient with each row once."""
+    rows, places = tf.unique(gradient.indices)
+    sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(sums, rows, gradient.dense_shape)
+
+
+def nonzero_rows(gradient: Tensor) -> tf.IndexedSlices:
+    """The rows of a dense gradient that hold anything but zeros."""
+    others = tf.range(1, tf.rank(gradient))
+    rows = tf.where(tf.reduce_any(tf.not_equal(gradient, 0), axis=others))[:, 0]
+    return tf.IndexedSlices(tf.gather(gradient, rows), rows, tf.shape(gradient, tf.int64))
+
+
+def on_summed_rows(function: Callable[[list], list], gradients: list) -> list:
+    """What `function` gives for the values of all gradients, sparse ones with each row once."""
+    summed = [sum_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
+    values = function([gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in summed])
+    return [
+        tf.IndexedSlices(value, gradient.indices, gradient.dense_shape)
+        if isinstance(gradient, tf.IndexedSlices)
+        else value
+        for value, gradient in zip(values, summed, strict=True)
+    ]
