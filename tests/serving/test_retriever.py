@@ -293,3 +293,18 @@ def test_strings_as_ids_come_back_as_strings() -> None:
         {"user_id": ["a"]}
     )
     assert sorted(found["id"][0].tolist()) == ["x\u20ac", "é1"]
+
+
+def test_matrix_factorization_answers_by_the_rows_of_its_tables(
+    prep: tfdual.Preprocessor, items: tfdual.Rows, tmp_path: Path
+) -> None:
+    model = tfdual.TwoTowerModel(tfdual.MatrixFactorizationBlock(prep.schema, dim=8))
+    model.build()
+    retriever = model.to_retriever(items, index=tfdual.BruteForce(), preprocessor=prep)
+    found = retriever.search({"user_id": ["u3", "u7"]}, k=5)
+    users, movies = (model.towers.tables[name].embeddings.numpy() for name in ("user_id", "item"))
+    raw = {"user_id": tf.constant(["u3", "u7"])}
+    scores = users[prep(raw)["user_id"].numpy()] @ movies[1:].T
+    np.testing.assert_allclose(found["score"], -np.sort(-scores, axis=1)[:, :5], rtol=1e-5)
+    loaded = tfdual.Retriever.load(retriever.export(tmp_path / "model"))
+    np.testing.assert_array_equal(loaded.search({"user_id": ["u3", "u7"]}, k=5)["id"], found["id"])
