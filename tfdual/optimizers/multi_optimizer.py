@@ -35,8 +35,8 @@ class MultiOptimizer(keras.optimizers.MultiOptimizer):
 
     Example:
         >>> optimizer = MultiOptimizer({"*_table/embeddings": keras.optimizers.Adagrad(0.1)}, keras.optimizers.Adam())
-        >>> [part.name for part in optimizer.optimizers]
-        ['adagrad', 'adam']
+        >>> [type(part).__name__ for part in optimizer.optimizers]
+        ['Adagrad', 'Adam']
     """
 
     def __init__(
