@@ -14,7 +14,7 @@ def is_ragged(values: Any) -> bool:
 
 def has_values(lists: Any) -> Any:
     """Which rows hold any value, `(batch,)` bool; 0 is padding in a list that is not ragged."""
-    return lists.row_lengths() > 0 if is_ragged(lists) else ops.any(lists > 0, axis=-1)
+    return lists.row_lengths() > 0 if is_ragged(lists) else ops.any(ops.not_equal(lists, 0), axis=-1)
 
 
 def sum_in_order(values: Any, segments: Any, count: Any) -> Any:

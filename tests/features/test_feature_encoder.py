@@ -287,3 +287,13 @@ def test_ids_outside_a_table_are_named_in_debug_mode_and_unknown_otherwise() -> 
         assert "[7]" in str(caught.value)
     finally:
         tfdual.set_debug(False)
+
+
+def test_attention_takes_an_unknown_id_of_a_padded_list_for_an_entry_as_the_table_does() -> None:
+    encoder = stars(post=Filter(["likes", "seen"]), aggregation=AttentionFusion(2))
+    padded = INPUTS | {
+        "likes": tf.constant([[1, 2], [-7, 0]], tf.int64),
+        "stars": tf.constant([[1.0, 3.0], [1.0, 0.0]]),
+    }
+    vectors = encoder.set_aggregation(None)(padded)
+    np.testing.assert_allclose(encoder(padded), encoder.aggregation(vectors), rtol=1e-5, atol=1e-6)
