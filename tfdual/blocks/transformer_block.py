@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from tfdual._build import build_once
@@ -12,7 +11,7 @@ from tfdual.blocks.block import Block
 from tfdual.blocks.masked_mean import masked_mean
 from tfdual.blocks.named_inputs import as_sequence, sequence_shape
 from tfdual.blocks.named_layers import check_dropout, check_positive
-from tfdual.blocks.transformer_layer import EPSILON, TransformerLayer
+from tfdual.blocks.transformer_layer import transformer_layers
 
 POOLINGS = ("mean", "first", None)
 
@@ -79,19 +78,8 @@ class TransformerBlock(Block):
 
     def build(self, input_shape: Shape | dict[str, Shape]) -> None:
         shape = sequence_shape(input_shape)
-        self.layers = [
-            TransformerLayer(
-                self.num_heads,
-                self.feed_forward_dim,
-                self.dropout,
-                None if self.seed is None else self.seed + place,
-                name=f"layer_{place}",
-                dtype=self.dtype_policy,
-            )
-            for place in range(self.num_layers)
-        ]
-        self.normalization = keras.layers.LayerNormalization(
-            epsilon=EPSILON, name="normalization", dtype=self.dtype_policy
+        self.layers, self.normalization = transformer_layers(
+            self.num_layers, self.num_heads, self.feed_forward_dim, self.dropout, self.seed, self.dtype_policy
         )
         for layer in (*self.layers, self.normalization):
             build_once(layer, shape)

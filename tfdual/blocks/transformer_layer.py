@@ -76,3 +76,21 @@ class TransformerLayer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+
+def transformer_layers(
+    num_layers: int, num_heads: int, feed_forward_dim: int | None, dropout: float, seed: int | None, dtype: Any
+) -> tuple[list[TransformerLayer], keras.layers.Layer]:
+    """The layers of a transformer, `layer_0`, `layer_1`, ..., and the `normalization` that follows them."""
+    layers = [
+        TransformerLayer(
+            num_heads,
+            feed_forward_dim,
+            dropout,
+            None if seed is None else seed + place,
+            name=f"layer_{place}",
+            dtype=dtype,
+        )
+        for place in range(num_layers)
+    ]
+    return layers, keras.layers.LayerNormalization(epsilon=EPSILON, name="normalization", dtype=dtype)

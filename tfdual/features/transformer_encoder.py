@@ -10,7 +10,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.masked_mean import masked_mean
 from tfdual.blocks.named_layers import check_dropout, check_positive
-from tfdual.blocks.transformer_layer import EPSILON, TransformerLayer
+from tfdual.blocks.transformer_layer import transformer_layers
 from tfdual.features.sequence_places import last_places, take_places
 
 POOLINGS = ("last", "mean")
@@ -83,19 +83,8 @@ class TransformerEncoder(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: Shape) -> None:
-        self.layers = [
-            TransformerLayer(
-                self.num_heads,
-                self.feed_forward_dim,
-                self.dropout,
-                None if self.seed is None else self.seed + place,
-                name=f"layer_{place}",
-                dtype=self.dtype_policy,
-            )
-            for place in range(self.num_layers)
-        ]
-        self.normalization = keras.layers.LayerNormalization(
-            epsilon=EPSILON, name="normalization", dtype=self.dtype_policy
+        self.layers, self.normalization = transformer_layers(
+            self.num_layers, self.num_heads, self.feed_forward_dim, self.dropout, self.seed, self.dtype_policy
         )
         for layer in (*self.layers, self.normalization):
             build_once(layer, input_shape)

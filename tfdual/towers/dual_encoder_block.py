@@ -70,8 +70,7 @@ class DualEncoderBlock(Block):
     @property
     def schema(self) -> Schema:
         """The columns of both sides, and others that were given."""
-        both = {column.name: column for side in (self.query, self.item) for column in side.schema}
-        return Schema(both.values()) if self._schema is None else self._schema
+        return (super().schema or Schema()) if self._schema is None else self._schema
 
     def input_blocks(self) -> list[Block]:
         """Those of both towers."""
