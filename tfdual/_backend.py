@@ -110,3 +110,30 @@ def require_one_shape(left: Any, right: Any, message: str) -> Any:
         return right
     with tf.control_dependencies([tf.debugging.Assert(same, [message])]):
         return tf.identity(right)
+
+
+def replicas() -> int:
+    """How many replicas share a batch; 1 without a `tf.distribute` strategy."""
+    if keras.backend.backend() != "tensorflow" or tf.distribute.in_cross_replica_context():
+        return 1
+    return int(tf.distribute.get_replica_context().num_replicas_in_sync)
+
+
+def gathered(values: Any) -> Any:
+    """The rows of all replicas, in the order of the replicas; their gradients go back to where they came from."""
+    return tf.distribute.get_replica_context().all_gather(values, axis=0)
+
+
+def summed_over_replicas(value: Any) -> Any:
+    """The sum over all replicas."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def ids_by_key(keys: Any, ids: Any) -> Any:
+    """For each row, the ids of all rows of its key: `(rows,)`, `(rows,)` -> ragged `(rows, None)`."""
+    distinct, places = tf.unique(keys)
+    order = tf.argsort(places, stable=True)
+    groups = tf.RaggedTensor.from_value_rowids(
+        tf.gather(ids, order), tf.gather(places, order), nrows=tf.size(distinct, tf.int64), validate=False
+    )
+    return tf.gather(groups, places)

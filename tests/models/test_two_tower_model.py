@@ -113,8 +113,33 @@ def test_training_reports_the_loss_of_its_definition() -> None:
     model.build()
     assert model.train_on_batch(inputs) == pytest.approx(loop(model, inputs, 0.2), rel=1e-4)
     data = tf.data.Dataset.from_tensors((inputs, None, weight))
-    reported = model.evaluate(data, verbose=0)
-    assert reported == pytest.approx(loop(model, inputs, 0.2, weight), rel=1e-4)
+    trained = model.fit(data, verbose=0).history["loss"][0]
+    assert trained == pytest.approx(loop(model, inputs, 0.2, weight), rel=1e-4)
+
+
+def test_validation_scores_are_not_corrected() -> None:
+    model, inputs = sample_model(temperature=0.2), with_repeats()
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    plain = inputs | {"item_id_log_probability": tf.zeros(6)}
+    assert loop(model, inputs, 0.2) != pytest.approx(loop(model, plain, 0.2), rel=1e-3)
+    found = model.evaluate(tf.data.Dataset.from_tensors(inputs), verbose=0)
+    assert found == pytest.approx(loop(model, plain, 0.2), rel=1e-4)
+
+
+def test_dropout_in_a_tower_is_on_in_training_and_off_elsewhere() -> None:
+    def model(dropout: float) -> TwoTowerModel:
+        keras.utils.set_random_seed(0)
+        body = keras.Sequential([keras.layers.Dropout(dropout, seed=1), keras.layers.Dense(4)])
+        made = TwoTowerModel(TwoTowerBlock(SCHEMA, body, embedding_options=OPTIONS), distinct_items=False)
+        made.build()
+        made.compile(keras.optimizers.SGD(0.0))
+        return made
+
+    data = tf.data.Dataset.from_tensors(batch())
+    without, dropping = model(0.0), model(0.9)
+    assert dropping.evaluate(data, verbose=0) == pytest.approx(without.evaluate(data, verbose=0), rel=1e-5)
+    losses = [one.fit(data, verbose=0).history["loss"][0] for one in (without, dropping)]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
 def test_losses_that_layers_add_are_part_of_it() -> None:
@@ -252,7 +277,7 @@ def test_labels_are_refused() -> None:
 def test_loss_of_keras_is_refused() -> None:
     model = id_model()
     model.compile(LazyAdam(), loss="mse", run_eagerly=True)
-    with pytest.raises(ValueError, match=r"in-batch softmax. Leave `loss` out of compile"):
+    with pytest.raises(ValueError, match=r"has a loss of its own. Leave `loss` out of compile"):
         model.fit(pairs(), verbose=0)
 
 
@@ -270,7 +295,7 @@ from tests.sample_columns import batch
 inputs = batch()
 loss = model.compute_loss(x=inputs, y_pred=model(inputs))
 assert type(model.optimizer) is tfdual.LazyAdam and model.optimizer.clipnorm == 1.0
-assert int(model.optimizer.iterations) == 1 and model.temperature == 0.2
+assert int(model.optimizer.iterations) == 1 and model.objective.temperature == 0.2
 np.savez({str(tmp_path / "found.npz")!r}, loss=loss, **model(inputs))
 """
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}

@@ -13,7 +13,7 @@ from tfdual.blocks.named_layers import check_dropout, check_positive
 from tfdual.blocks.transformer_layer import transformer_layers
 from tfdual.features.sequence_places import last_places, take_places
 
-POOLINGS = ("last", "mean")
+POOLINGS = ("last", "mean", None)
 
 
 @register
@@ -33,11 +33,12 @@ class TransformerEncoder(keras.layers.Layer):
         dropout: float. Share dropped, in training, of the attention weights and of what each branch adds. Defaults
             to 0.
         causal: bool. An entry attends to itself and to those before it, not to later ones. Defaults to `True`.
-        pooling: str. `"last"`: the last entry's row; `"mean"`: the mean of all. Defaults to `"last"`.
+        pooling: str. `"last"`: the last entry's row; `"mean"`: the mean of all; None: every entry's, moved to the front,
+            and zeros after them. Defaults to `"last"`.
         seed: int. Of the dropout. Defaults to `None`.
 
     Input: rows `(batch, length, dim)`, mask `(batch, length)`, true where there is an entry; weights `(batch, length)`.
-    Output: `(batch, dim)`.
+    Output: `(batch, dim)`; without pooling `(batch, kept, dim)`, `kept` at most `max_length`.
 
     Raises:
         ValueError: a size below 1, dropout outside [0, 1), an unknown pooling, a width that isn't a multiple of the
@@ -59,7 +60,7 @@ class TransformerEncoder(keras.layers.Layer):
         feed_forward_dim: int | None = None,
         dropout: float = 0.0,
         causal: bool = True,
-        pooling: str = "last",
+        pooling: str | None = "last",
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -96,6 +97,8 @@ class TransformerEncoder(keras.layers.Layer):
         rows = self._encoded(take_places(rows, places, mask), mask)
         if self.pooling == "mean":
             return masked_mean(rows, mask)
+        if self.pooling is None:
+            return ops.where(mask[..., None], rows, ops.zeros_like(rows))
         behind = ops.pad(mask[:, 1:], [[0, 0], [0, 1]])
         last = ops.logical_and(mask, ops.logical_not(behind))[..., None]
         return ops.sum(ops.where(last, rows, ops.zeros_like(rows)), axis=1)
@@ -113,6 +116,9 @@ class TransformerEncoder(keras.layers.Layer):
         return self.normalization(rows)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if self.pooling is None:
+            length = None if input_shape[1] is None else min(max(input_shape[1], 1), self.max_length)
+            return (input_shape[0], length, input_shape[-1])
         return (input_shape[0], input_shape[-1])
 
     def get_config(self) -> dict:

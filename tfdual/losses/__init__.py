@@ -25,6 +25,7 @@ from tfdual.losses.decoupled_info_nce import decoupled_info_nce
 from tfdual.losses.hinge import hinge
 from tfdual.losses.in_batch_softmax import in_batch_softmax
 from tfdual.losses.kl_distillation import kl_distillation
+from tfdual.losses.learned_temperature import LearnedTemperature
 from tfdual.losses.margin_mse import margin_mse
 from tfdual.losses.mark_positives import mark_positives
 from tfdual.losses.pairwise_logistic import pairwise_logistic
@@ -33,6 +34,7 @@ from tfdual.losses.semi_hard_triplet import semi_hard_triplet
 from tfdual.losses.supervised_contrastive import supervised_contrastive
 
 __all__ = [
+    "LearnedTemperature",
     "binary_cross_entropy",
     "bpr",
     "cosine_contrastive",

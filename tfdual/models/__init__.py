@@ -1,6 +1,19 @@
 """Retrieval models: `encode_query`, `encode_item`, `score`."""
 
+from tfdual.models.contrastive_objective import ContrastiveObjective
 from tfdual.models.dual_encoder import DualEncoder
+from tfdual.models.matrix_factorization_model import MatrixFactorizationModel
+from tfdual.models.pairs import Pairs
+from tfdual.models.sequence_model import SequenceModel
 from tfdual.models.two_tower_model import TwoTowerModel
+from tfdual.models.youtube_dnn_model import YouTubeDNNModel
 
-__all__ = ["DualEncoder", "TwoTowerModel"]
+__all__ = [
+    "ContrastiveObjective",
+    "DualEncoder",
+    "MatrixFactorizationModel",
+    "Pairs",
+    "SequenceModel",
+    "TwoTowerModel",
+    "YouTubeDNNModel",
+]

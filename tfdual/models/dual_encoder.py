@@ -6,39 +6,67 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tfdual._backend import distinct_rows
+from tfdual._build import deserialized
 from tfdual._typing import Tensor
 from tfdual.data import Rows
-from tfdual.index import BruteForce, Index
-from tfdual.models.item_batches import encode_batches, raw_ids
+from tfdual.index import Index
+from tfdual.models.contrastive_objective import ContrastiveObjective
+from tfdual.models.finite_loss import finite_or_stop, told_plainly
+from tfdual.models.function_config import function_from
+from tfdual.models.gradient_cache import gradients_in_parts
+from tfdual.models.pairs import Pairs
+from tfdual.models.retriever_of import retriever_of
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import Tags
-from tfdual.serving import Retriever, ServedGraph
+from tfdual.serving import Retriever
 
 
 class DualEncoder(keras.Model):
-    """Two encoders and a score; architectures differ in these alone."""
+    """Two encoders and a score; architectures differ in these alone. Trained on pairs of a query and its item.
 
-    item_id: str
+    A subclass makes its layers in `__init__` and `build`, which ends in `self.build_training(dim)`.
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
-        `shuffle` is off for it, which Keras else warns of.
-        """
-        if isinstance(x, tf.data.Dataset):
-            x = x.prefetch(1)
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+    Args:
+        item_id: str. The column that says which rows hold the same item.
+        parts: int. Encode a training batch in so many parts, with one part's activations in memory at a time and the
+            gradient of the whole batch; each row is encoded twice. TensorFlow backend only. Defaults to 1.
+        objective: arguments of `ContrastiveObjective`: `temperature`, `negatives`, `sampling_correction`, `loss`,
+            `symmetric`, `known_positives`, `several_positives`, `distinct_items`.
+
+    Input: dict of column name -> tensor.
+    Output: `{"query": (batch, dim), "item": (batch, dim)}`.
+
+    Raises:
+        ValueError: `parts` below 1; labels; a loss that is not finite, with the step and column that brought it; and what
+            `ContrastiveObjective` refuses.
+    """
+
+    def __init__(
+        self,
+        item_id: str,
+        parts: int = 1,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        **objective: Any,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        if parts < 1:
+            raise ValueError(f"parts is 1 or more. Received {parts}.")
+        self.item_id = item_id
+        self.parts = parts
+        self.objective = ContrastiveObjective(item_id, **objective, name="objective")
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA there makes sparse updates dense
 
     @abstractmethod
-    def encode_query(self, inputs: dict[str, Tensor]) -> Tensor:
+    def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """Model-ready query columns -> `(batch, dim)`."""
 
     @abstractmethod
-    def encode_item(self, inputs: dict[str, Tensor]) -> Tensor:
+    def encode_item(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """Model-ready item columns -> `(batch, dim)`."""
 
     @property
@@ -51,19 +79,117 @@ class DualEncoder(keras.Model):
     def query_variables(self) -> list:
         """The variables that `encode_query` reads."""
 
+    def score(self, query: Tensor, item: Tensor) -> Tensor:
+        """Inner products of all pairs: `(queries, dim)`, `(items, dim)` -> `(queries, items)`."""
+        return ops.matmul(query, ops.transpose(item))
+
+    def build_training(self, embedding_dim: int) -> None:
+        """Make what training needs besides the encoders.
+
+        Args:
+            embedding_dim: int. Width of the embeddings.
+        """
+        self.objective.build_for(embedding_dim)
+        self.built = True
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> dict[str, Tensor]:
+        query = self.encode_query(inputs, training)
+        if not (training and self.objective.once_each and self.item_id in inputs):
+            return {"query": query, "item": self.encode_item(inputs, training)}
+        first, own, _ = distinct_rows(inputs[self.item_id])
+        distinct = {name: tf.gather(values, first) for name, values in inputs.items()}
+        return {"query": query, "item": ops.take(self.encode_item(distinct, training), own, axis=0)}
+
+    def pairs(
+        self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], sample_weight: Tensor | None, training: bool
+    ) -> Pairs:
+        """What a batch trains on: each row's query and item.
+
+        Args:
+            inputs: columns of the batch.
+            outputs: what `call` gave.
+            sample_weight: `(batch,)` or None.
+            training: bool. Else the model validates.
+        """
+        return self.objective.pairs(inputs, outputs["query"], outputs["item"], sample_weight, training)
+
+    def compute_loss(
+        self,
+        x: dict[str, Tensor] | None = None,
+        y: Tensor | None = None,
+        y_pred: dict[str, Tensor] | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
+        """Mean loss of the batch, and the losses that layers added."""
+        if x is None or y_pred is None:
+            raise ValueError("The loss needs the columns of the batch and the model's outputs: x=..., y_pred=...")
+        self._refuse_labels(y)
+        loss = self._pair_loss(x, y_pred, sample_weight, training)
+        return loss + sum(map(self._aggregate_additional_loss, self.losses))
+
+    def _pair_loss(self, x: dict[str, Tensor], outputs: dict[str, Tensor], weight: Tensor | None, training: bool) -> Tensor:
+        pairs = self.pairs(x, outputs, weight, training)
+        if not training:
+            return self.objective.validation_loss(pairs)
+        loss = self.objective.training_loss(pairs, x, lambda columns: self.encode_item(columns, True))
+        step = self.optimizer.iterations.value if self.compiled else ops.convert_to_tensor(0)
+        return finite_or_stop(loss, step, x, outputs, self.trainable_variables)
+
+    def _refuse_labels(self, y: Tensor | None) -> None:
+        kind = type(self).__name__
+        if self._compile_loss is not None:
+            raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(); {kind}(..., loss=...) takes one.")
+        if y is not None:
+            raise ValueError(f"{kind} takes no labels: each row is a positive pair. Pass x alone, or (x, None, weight).")
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras's step, or one that encodes the batch in parts."""
+        if self.parts == 1:
+            return super().train_step(*args, **kwargs)
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(args[0])
+        self._refuse_labels(y)
+
+        def loss_of(outputs: dict[str, Tensor]) -> Tensor:
+            return self._pair_loss(x, outputs, weight, training=True)
+
+        loss, gradients = gradients_in_parts(self, x, self.parts, loss_of, self.optimizer.scale_loss)
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(x[self.item_id])[0])
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Make the optimiser's slots where there are replicas. Keras would trace a step on the mean of the replicas'
+        columns for it, and can't take the mean of ragged lists.
+        """
+        strategy = self._distribute_strategy
+        if strategy is None:
+            return
+        with strategy.scope():
+            if not self.built:
+                self.build(None)
+            if self.optimizer is not None:
+                self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
+        `shuffle` is off for it, which Keras else warns of.
+        """
+        if isinstance(x, tf.data.Dataset):
+            x = x.prefetch(1)
+            kwargs.setdefault("shuffle", False)
+        with told_plainly():
+            return super().fit(x, *args, **kwargs)
+
     @functools.cached_property
     def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:
         """`encode_query` as one TensorFlow graph, traced once."""
-        return tf.function(self.encode_query, reduce_retracing=True)
+        return tf.function(lambda inputs: self.encode_query(inputs), reduce_retracing=True)
 
     @functools.cached_property
     def compiled_encode_item(self) -> Callable[[dict[str, Tensor]], Tensor]:
         """`encode_item` as one TensorFlow graph, traced once."""
-        return tf.function(self.encode_item, reduce_retracing=True)
-
-    def score(self, query: Tensor, item: Tensor) -> Tensor:
-        """Inner products of all pairs: `(queries, dim)`, `(items, dim)` -> `(queries, items)`."""
-        return ops.matmul(query, ops.transpose(item))
+        return tf.function(lambda inputs: self.encode_item(inputs), reduce_retracing=True)
 
     def to_retriever(
         self,
@@ -86,44 +212,14 @@ class DualEncoder(keras.Model):
         Raises:
             ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; an id stands twice.
         """
-        if preprocessor is None:
-            raise ValueError(
-                "A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with."
-            )
-        if "id" in attributes and self.item_id != "id":
-            raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
-        if not self.built:
-            self.build(None)
-        raw = preprocessor.input_schema
-        embeddings, ids = [], []
-        columns: dict[str, list[np.ndarray]] = {name: [] for name in attributes}
-        for batch, embedding in encode_batches(self.compiled_encode_item, items, preprocessor):
-            embeddings.append(embedding)
-            ids.append(raw_ids(batch, self.item_id, items, preprocessor))
-            for name in attributes:
-                columns[name].append(_attribute(batch, name))
-        served = {"id": np.concatenate(ids)} | {name: np.concatenate(parts) for name, parts in columns.items()}
-        if len(np.unique(served["id"])) < len(served["id"]):
-            raise ValueError(
-                f"Item ids must differ; the column '{self.item_id}' repeats some. Use `rows.unique(by=...)`."
-            )
-        built = (index or BruteForce()).build(np.concatenate(embeddings))
-        schema = raw.select_by_name(list(self.query_columns))
-        graph = ServedGraph(schema, preprocessor, self.encode_query, self.query_variables, built, served)
-        description = {
-            "query_schema": schema.to_dict(),
-            "item_schema": raw.select_by_tag(Tags.ITEM).to_dict(),
-            "item_id": self.item_id,
-            "attributes": list(attributes),
-            "index": built.describe(),
-            "parameters": int(self.count_params()),
-        }
-        return Retriever.from_graph(graph, description)
+        return retriever_of(self, items, index, preprocessor, attributes)
 
+    def get_config(self) -> dict:
+        of_layers = {"name", "dtype", "trainable"}
+        objective = {name: value for name, value in self.objective.get_config().items() if name not in of_layers}
+        return super().get_config() | objective | {"parts": self.parts}
 
-def _attribute(batch: dict[str, Tensor], name: str) -> np.ndarray:
-    if name not in batch or isinstance(batch[name], tf.RaggedTensor):
-        raise ValueError(
-            f"The attribute '{name}' must be a single-valued column of the items. They have {sorted(batch)}."
-        )
-    return batch[name].numpy()
+    @classmethod
+    def from_config(cls, config: dict) -> "DualEncoder":
+        config = deserialized(config)
+        return cls(**config | {"loss": function_from(config["loss"])})

@@ -101,9 +101,19 @@ class DualEncoderBlock(Block):
             )
         build_chain(self._after(), self._shapes())
 
+    def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        """The query side alone: its columns, through `pre`, to `(batch, dim)`."""
+        return self.query(self._prepared(inputs), training=training)
+
+    def encode_item(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        """The item side alone: its columns, through `pre`, to `(batch, dim)`."""
+        return self.item(self._prepared(inputs), training=training)
+
+    def _prepared(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return inputs if self.pre is None else self.pre(inputs)
+
     def call(self, inputs: dict[str, Tensor]) -> Any:
-        if self.pre is not None:
-            inputs = self.pre(inputs)
+        inputs = self._prepared(inputs)
         outputs: Any = {"query": self.query(inputs), "item": self.item(inputs)}
         for layer in self._after():
             outputs = layer(outputs)

@@ -70,7 +70,7 @@ class Tower(keras.Model):
             build_once(self.post, given)
         self.built = True
 
-    def call(self, inputs: dict[str, Tensor]) -> Tensor:
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         embedding = self.block(inputs)
         return embedding if self.post is None else self.post(embedding)
 

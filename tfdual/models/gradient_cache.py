@@ -1,0 +1,135 @@
+"""A step on a batch whose activations don't fit into memory at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+
+Gradient = Tensor | tf.IndexedSlices | None
+Embeddings = dict[str, Tensor]
+
+
+def gradients_in_parts(
+    model: keras.Model,
+    inputs: dict[str, Tensor],
+    parts: int,
+    loss_of: Callable[[Embeddings], Tensor],
+    scale: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, list[Gradient]]:
+    """The loss of a whole batch, and its gradients, with the activations of one part of the batch at a time.
+
+    All parts are encoded, and their activations forgotten. The loss gives its gradient by each embedding. Then part
+    after part is encoded again, and that gradient goes on to the weights. Random layers draw the same numbers both
+    times, and what layers keep (moving averages) moves once.
+
+    Args:
+        model: from columns to embeddings, `{"query": (batch, dim), "item": (batch, dim)}`.
+        inputs: columns of the batch.
+        parts: int. How many parts.
+        loss_of: from all embeddings to a scalar.
+        scale: what the optimiser makes of a loss before its gradient is taken.
+
+    Returns:
+        The loss with what layers add to it, and the scaled gradients by `model.trainable_weights`.
+
+    Reference: Gao et al., 2021, arXiv:2101.06983 (GradCache)
+    """
+    weights = [weight.value for weight in model.trainable_weights]
+    cut, shares = _cut(inputs, parts)
+    states = _states(model)
+    before = [tf.identity(state.value) for state in states]
+    embeddings = _encoded(model, cut)
+    with tf.GradientTape() as tape:
+        tape.watch(embeddings)
+        loss = loss_of(embeddings)
+        scaled = scale(loss)
+    direct, by_embedding = tape.gradient(scaled, (weights, embeddings))
+    after = [tf.identity(state.value) for state in states]
+    _assign(states, before)
+    found = [[gradient] for gradient in direct]
+    first: Tensor | int = 0
+    for part, share in zip(cut, shares, strict=True):
+        with tf.control_dependencies(_tensors(found)):
+            rows = _rows(part)
+            gradient = {name: values[first : first + rows] for name, values in by_embedding.items()}
+            added, part_gradients = _of_part(model, part, gradient, share, scale)
+        loss, first = loss + added, first + rows
+        for all_parts, one in zip(found, part_gradients, strict=True):
+            all_parts.append(one)
+    _assign(states, after)
+    return loss, [_sum(all_parts) for all_parts in found]
+
+
+def _cut(inputs: dict[str, Tensor], parts: int) -> tuple[list[dict[str, Tensor]], list[Tensor]]:
+    """The parts, and which share of the rows each has."""
+    rows = _rows(inputs)
+    bounds = [rows * i // parts for i in range(parts + 1)]
+    cut = [
+        {name: values[start:stop] for name, values in inputs.items()}
+        for start, stop in zip(bounds, bounds[1:], strict=False)
+    ]
+    return cut, [tf.cast(_rows(part), tf.float32) / tf.cast(tf.maximum(rows, 1), tf.float32) for part in cut]
+
+
+def _rows(inputs: dict[str, Tensor]) -> Tensor:
+    first = next(iter(inputs.values()))
+    return first.nrows(out_type=tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
+
+
+def _encoded(model: keras.Model, cut: list[dict[str, Tensor]]) -> Embeddings:
+    """The embeddings of all parts, one part after the other, so that one part's activations are alive at a time."""
+    outputs: list[Embeddings] = []
+    for part in cut:
+        with tf.control_dependencies(list(outputs[-1].values()) if outputs else []):
+            outputs.append(model(part, training=True))
+    return {name: tf.stop_gradient(tf.concat([part[name] for part in outputs], axis=0)) for name in outputs[0]}
+
+
+def _of_part(
+    model: keras.Model, part: dict[str, Tensor], by_embedding: Embeddings, share: Tensor, scale: Callable
+) -> tuple[Tensor, list[Gradient]]:
+    """What the layers add to the loss, and the gradients of a part."""
+    with tf.GradientTape() as tape:
+        embeddings = model(part, training=True)
+        added = tf.add_n(model.losses) * share if model.losses else tf.constant(0.0)
+        product = [
+            tf.reduce_sum(tf.cast(embeddings[name], gradient.dtype) * gradient)
+            for name, gradient in by_embedding.items()
+        ]
+        target = tf.add_n([tf.cast(one, tf.float32) for one in product]) + scale(added)
+    return added, tape.gradient(target, [weight.value for weight in model.trainable_weights])
+
+
+def _states(model: keras.Model) -> list[keras.Variable]:
+    """What a forward pass changes: states of random layers, and moving averages."""
+    layers = model._flatten_layers(recursive=True, include_self=True)
+    moving = [variable for layer in layers for variable in layer._non_trainable_variables]
+    seeds = [generator.state for layer in layers for generator in layer._seed_generators]
+    return moving + seeds
+
+
+def _assign(states: Sequence[keras.Variable], values: Sequence[Tensor]) -> None:
+    for state, value in zip(states, values, strict=True):
+        state.assign(value)
+
+
+def _tensors(found: list[list[Gradient]]) -> list[Any]:
+    """The last gradients, to wait for."""
+    last = [gradients[-1] for gradients in found if gradients[-1] is not None]
+    return [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in last]
+
+
+def _sum(gradients: list[Gradient]) -> Gradient:
+    """The sum; of sparse gradients, all their rows."""
+    there = [gradient for gradient in gradients if gradient is not None]
+    if not there:
+        return None
+    if all(isinstance(gradient, tf.IndexedSlices) for gradient in there):
+        values = tf.concat([gradient.values for gradient in there], axis=0)
+        return tf.IndexedSlices(
+            values, tf.concat([gradient.indices for gradient in there], axis=0), there[0].dense_shape
+        )
+    return tf.add_n([tf.convert_to_tensor(gradient) for gradient in there])

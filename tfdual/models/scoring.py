@@ -1,0 +1,130 @@
+"""Scores of queries and candidates, corrected, masked, and their loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keras import ops
+
+from tfdual._backend import gathered, matching_pairs, replicas, summed_over_replicas
+from tfdual._items import Items, joined
+from tfdual._typing import Tensor
+from tfdual.losses import in_batch_softmax
+from tfdual.models.pairs import Pairs
+
+Loss = Callable[..., Tensor]
+Scale = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a batch of pairs becomes a number.
+
+    Args:
+        loss: a function of scores, labels, mask and sample weight, such as those of `tfdual.losses`; `None`: the softmax
+            over candidates, in blocks.
+        scales: what divides by the temperature: scores of items for a query, and of queries for an item.
+        symmetric: bool. The mean of both directions.
+        several_positives: bool. Known items among the candidates are positives too; else they are left out.
+        distinct: bool. Score an item that repeats in the batch once.
+        in_batch: bool. The batch's other items are negatives.
+        hardest: int, or `None` for all. How many negatives of a query count, the highest scores first.
+    """
+
+    loss: Loss | None
+    scales: tuple[Scale, Scale]
+    symmetric: bool
+    several_positives: bool
+    distinct: bool
+    in_batch: bool
+    hardest: int | None
+
+    def __call__(self, pairs: Pairs, extra: Items | None) -> Tensor:
+        """The loss of this replica's pairs, a float32 scalar; over the replicas it adds up to that of the whole batch.
+
+        Args:
+            pairs: Pairs.
+            extra: candidates from outside the batch.
+        """
+        loss = self._one_way(pairs, extra, self.scales[0])
+        if self.symmetric:
+            known = None if pairs.known is None else matching_pairs(pairs.known, pairs.item.ids)[:, ::-1]
+            queries = Items(pairs.query, pairs.item.ids)
+            turned = Pairs(pairs.item.embedding, queries, pairs.weight)
+            loss = (loss + self._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
+        return loss * _share_of_the_batch(pairs)
+
+    def _one_way(
+        self, pairs: Pairs, extra: Items | None, scale: Scale, known: Tensor | None = None, distinct: bool = True
+    ) -> Tensor:
+        """Each query of the pairs against the items of the batch and the extra ones."""
+        in_batch = self.in_batch
+        if in_batch and replicas() > 1:
+            extra, in_batch = joined(_of_all_replicas(pairs.item), extra), False
+        candidates = joined(pairs.item, extra) if in_batch else extra
+        if candidates is None:
+            raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
+        if pairs.known is not None:
+            known = matching_pairs(pairs.known, candidates.ids)
+        if self.loss is not None:
+            return self._of_matrix(pairs, candidates, scale, known)
+        return in_batch_softmax(
+            scale(pairs.query),
+            pairs.item.embedding,
+            pairs.item.ids,
+            pairs.item.log_probability,
+            pairs.weight,
+            self.distinct and distinct and in_batch,
+            extra,
+            known,
+            self.hardest,
+            in_batch,
+        )
+
+    def _of_matrix(self, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
+        """The loss of the whole matrix: column 0 holds each query's own item, the others the candidates."""
+        own = ops.sum(pairs.query * pairs.item.embedding, axis=-1, keepdims=True)
+        others = ops.matmul(pairs.query, ops.transpose(ops.cast(candidates.embedding, pairs.query.dtype)))
+        scores = ops.cast(scale(ops.concatenate([own, others], axis=1)), "float32")  # (pairs, 1 + candidates)
+        if pairs.item.log_probability is not None and candidates.log_probability is not None:
+            correction = ops.broadcast_to(candidates.log_probability, ops.shape(others))
+            scores = scores - ops.concatenate([pairs.item.log_probability[:, None], correction], axis=1)
+        kept = ops.not_equal(pairs.item.ids[:, None], candidates.ids)
+        if candidates.mask is not None:
+            kept = ops.logical_and(kept, candidates.mask)
+        positive = ops.zeros_like(kept)
+        if known is not None:
+            marked = ops.logical_and(kept, _marked(known, ops.shape(kept)))
+            kept = ops.logical_and(kept, ops.logical_not(marked))
+            positive = marked if self.several_positives else positive
+        if self.hardest is not None:
+            kept = _hardest(scores[:, 1:], kept, self.hardest)
+        first = ops.ones_like(kept[:, :1])
+        labels = ops.concatenate([first, positive], axis=1)
+        mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
+        return self.loss(scores, labels, mask, pairs.weight)
+
+
+def _marked(places: Tensor, shape: tuple) -> Tensor:
+    """True at these places, `(places, 2)`, of a matrix."""
+    return ops.scatter(places, ops.ones_like(places[:, 0], dtype="float32"), shape) > 0
+
+
+def _hardest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
+    """Of the candidates that are kept, those of the `count` highest scores."""
+    scores = ops.where(kept, scores, -float("inf"))
+    least = ops.top_k(scores, ops.minimum(count, ops.shape(scores)[1]))[0][:, -1:]
+    return ops.logical_and(kept, scores >= least)
+
+
+def _of_all_replicas(items: Items) -> Items:
+    log_probability = None if items.log_probability is None else gathered(items.log_probability)
+    return Items(gathered(items.embedding), gathered(items.ids), log_probability)
+
+
+def _share_of_the_batch(pairs: Pairs) -> Tensor | float:
+    """What part of the whole batch's weight this replica has."""
+    if replicas() == 1:
+        return 1.0
+    rows = ops.ones_like(pairs.query[:, 0], dtype="float32")
+    weight = ops.sum(rows if pairs.weight is None else ops.cast(pairs.weight, "float32"))
+    return weight / ops.maximum(summed_over_replicas(weight), 1e-12)

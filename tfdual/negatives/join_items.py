@@ -1,0 +1,37 @@
+"""Items of several sources as one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keras import ops
+
+from tfdual._items import Items
+from tfdual._typing import Tensor
+
+
+def join_items(parts: Sequence[Items]) -> Items | None:
+    """All items, one part after another; None where there is no part.
+
+    The embeddings take the type of the first. A part without a mask is there as a whole. The log-probability is None
+    unless each part has one.
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    dtype = parts[0].embedding.dtype
+    probabilities = [part.log_probability for part in parts]
+    masks = [part.mask for part in parts]
+    return Items(
+        ops.concatenate([ops.cast(part.embedding, dtype) for part in parts]),
+        ops.concatenate([ops.cast(part.ids, "int64") for part in parts]),
+        None if any(part is None for part in probabilities) else ops.concatenate(probabilities),
+        None if all(mask is None for mask in masks) else ops.concatenate([_whole_mask(part) for part in parts]),
+    )
+
+
+def keep_items(items: Items, kept: Tensor) -> Items:
+    """The items with nothing at the places where `kept`, bool `(items,)`, is false."""
+    return replace(items, mask=kept if items.mask is None else ops.logical_and(items.mask, kept))
+
+
+def _whole_mask(items: Items) -> Tensor:
+    return ops.ones_like(items.ids, dtype="bool") if items.mask is None else ops.cast(items.mask, "bool")
