@@ -1,5 +1,6 @@
 """What only the TensorFlow backend has: ragged tensors, and reads of single rows of a variable."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -50,6 +51,56 @@ def distinct_rows(ids: Any) -> tuple[Any, Any, Any]:
     distinct, places, counts = tf.unique_with_counts(ids)
     rows = tf.range(tf.size(ids))
     return tf.math.unsorted_segment_min(rows, places, tf.size(distinct)), places, counts
+
+
+def matching_pairs(lists: Any, ids: Any) -> Any:
+    """All pairs of a row and a place such that `ids[place]` is in `lists[row]`, int `(pairs, 2)`.
+
+    A pair comes once for each time that the row lists the id. Memory is in proportion to values and pairs.
+
+    Args:
+        lists: int, ragged `(rows, None)`, or `(rows, length)` where 0 is padding.
+        ids: int `(places,)`.
+
+    Raises:
+        RuntimeError: the backend has no shapes that depend on values.
+    """
+    if not data_dependent_shapes():
+        raise RuntimeError(f"Matching pairs need the TensorFlow backend. This is {keras.backend.backend()}.")
+    if is_ragged(lists):
+        values, rows = lists.values, lists.value_rowids()
+    else:
+        there = tf.not_equal(lists, 0)
+        values, rows = tf.boolean_mask(lists, there), tf.where(there)[:, 0]
+    values, ids = tf.cast(values, tf.int64), tf.cast(ids, tf.int64)
+    order = tf.argsort(ids)
+    ordered = tf.gather(ids, order)
+    first, after = (tf.searchsorted(ordered, values, side) for side in ("left", "right"))
+    places = tf.gather(order, tf.ragged.range(first, after).values)
+    return tf.stack([tf.repeat(tf.cast(rows, tf.int32), after - first), places], axis=1)
+
+
+def sum_and_stack(step: Callable[[Any], tuple[Any, Any]], count: Any, start: Any) -> tuple[Any, Any]:
+    """Of the pairs that `step(place)` gives for the places below `count`: the firsts summed, the seconds stacked.
+
+    On TensorFlow, a loop with two steps under way at most, so that memory is that of two steps.
+
+    Args:
+        step: gives two float32 tensors, of the same shapes each time.
+        count: int or a scalar, at least 1.
+        start: what is added to the sum.
+    """
+    if keras.backend.backend() != "tensorflow":
+        steps = [step(place) for place in range(count)]
+        return sum((first for first, _ in steps), start), ops.stack([second for _, second in steps])
+
+    def body(place: Any, total: Any, stacked: Any) -> tuple[Any, Any, Any]:
+        first, second = step(place)
+        return place + 1, total + first, stacked.write(place, second)
+
+    stacked = tf.TensorArray(tf.float32, size=count)
+    _, total, stacked = tf.while_loop(lambda place, *_: place < count, body, (0, start, stacked), parallel_iterations=2)
+    return total, stacked.stack()
 
 
 def data_dependent_shapes() -> bool:
@@ -119,9 +170,26 @@ def replicas() -> int:
     return int(tf.distribute.get_replica_context().num_replicas_in_sync)
 
 
+def rows_of_the_batch(values: Any) -> Any:
+    """Rows of `values` on all replicas together, an int scalar."""
+    rows = ops.shape(values)[0]
+    return rows if replicas() == 1 else summed_over_replicas(tf.convert_to_tensor(rows))
+
+
 def gathered(values: Any) -> Any:
-    """The rows of all replicas, in the order of the replicas; their gradients go back to where they came from."""
-    return tf.distribute.get_replica_context().all_gather(values, axis=0)
+    """The rows of all replicas, in the order of the replicas; their gradients go back to where they came from.
+
+    Replicas may have different numbers of rows, where the gradient of TensorFlow's `all_gather` is wrong (2.20).
+    """
+    context = tf.distribute.get_replica_context()
+    if not values.dtype.is_floating:
+        return context.all_gather(values, axis=0)
+    rows = tf.shape(values)[0]
+    counts = context.all_gather(rows[None], axis=0)
+    before = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
+    around = [[before, tf.reduce_sum(counts) - before - rows], *[[0, 0]] * (len(values.shape) - 1)]
+    placed = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.pad(values, around))
+    return tf.ensure_shape(placed, [None, *values.shape[1:]])
 
 
 def summed_over_replicas(value: Any) -> Any:
@@ -137,3 +205,30 @@ def ids_by_key(keys: Any, ids: Any) -> Any:
         tf.gather(ids, order), tf.gather(places, order), nrows=tf.size(distinct, tf.int64), validate=False
     )
     return tf.gather(groups, places)
+
+
+def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:
+    """Write some rows of a variable. Where a row stands twice, its values must be equal.
+
+    On TensorFlow the other rows aren't touched. Elsewhere the variable is assigned as a whole.
+
+    Args:
+        variable: `(rows, ...)`. Made with `autocast=False`.
+        rows: int `(n,)`.
+        values: `(n, ...)`, cast to the variable's type.
+    """
+    values = ops.cast(values, variable.dtype)
+    if keras.backend.backend() == "tensorflow":
+        variable.value.scatter_update(tf.IndexedSlices(values, rows))
+    else:
+        variable.assign(ops.scatter_update(variable.value, ops.expand_dims(rows, -1), values))
+
+
+def outside_graph(function: Callable[..., Any], arguments: list[Any], dtypes: list[str]) -> list[Any]:
+    """What `function` gives for these tensors, called anew each time that a TensorFlow graph runs.
+
+    So it may be replaced after tracing, and need not be written in TensorFlow. No gradient passes.
+    """
+    if keras.backend.backend() != "tensorflow" or tf.executing_eagerly():
+        return list(function(*arguments))
+    return list(tf.py_function(function, [tf.stop_gradient(argument) for argument in arguments], dtypes))

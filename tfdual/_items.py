@@ -1,10 +1,10 @@
 """Items that queries are scored against."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from keras import ops
-
-from tfdual._typing import Tensor
 
 
 @dataclass(frozen=True)
@@ -19,25 +19,35 @@ class Items:
         mask: bool `(items,)`. False: nothing stands at this place. Defaults to `None`: all are there.
     """
 
-    embedding: Tensor
-    ids: Tensor
-    log_probability: Tensor | None = None
-    mask: Tensor | None = None
+    embedding: Any
+    ids: Any
+    log_probability: Any | None = None
+    mask: Any | None = None
 
 
-def joined(first: Items, second: Items | None) -> Items:
-    """The items of both, one after the other."""
-    if second is None:
-        return first
-    log_probability, mask = None, None
-    if first.log_probability is not None and second.log_probability is not None:
-        log_probability = ops.concatenate([first.log_probability, second.log_probability], axis=0)
-    if first.mask is not None or second.mask is not None:
-        mask = ops.concatenate([_mask(first), _mask(second)], axis=0)
-    embedding = ops.concatenate([first.embedding, ops.cast(second.embedding, first.embedding.dtype)], axis=0)
-    ids = ops.concatenate([first.ids, ops.cast(second.ids, first.ids.dtype)], axis=0)
-    return Items(embedding, ids, log_probability, mask)
+def join_items(parts: Sequence[Items]) -> Items | None:
+    """All items, one part after another; None where there is no part.
+
+    The embeddings take the type of the first. A part without a mask is there as a whole. The log-probability is None
+    unless each part has one.
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    dtype = parts[0].embedding.dtype
+    probabilities = [part.log_probability for part in parts]
+    masks = [part.mask for part in parts]
+    return Items(
+        ops.concatenate([ops.cast(part.embedding, dtype) for part in parts]),
+        ops.concatenate([ops.cast(part.ids, "int64") for part in parts]),
+        None if any(part is None for part in probabilities) else ops.concatenate(probabilities),
+        None if all(mask is None for mask in masks) else ops.concatenate([_whole_mask(part) for part in parts]),
+    )
 
 
-def _mask(items: Items) -> Tensor:
-    return ops.ones_like(items.ids, dtype="bool") if items.mask is None else items.mask
+def keep_items(items: Items, kept: Any) -> Items:
+    """The items with nothing at the places where `kept`, bool `(items,)`, is false."""
+    return replace(items, mask=kept if items.mask is None else ops.logical_and(items.mask, kept))
+
+
+def _whole_mask(items: Items) -> Any:
+    return ops.ones_like(items.ids, dtype="bool") if items.mask is None else ops.cast(items.mask, "bool")

@@ -10,7 +10,9 @@ from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
 
 
 def model(optimizer: keras.optimizers.Optimizer, **kwargs) -> TwoTowerModel:
-    made = TwoTowerModel(TwoTowerBlock(SCHEMA, MLPBlock([8, 4], no_activation_last_layer=True), embedding_options=OPTIONS), **kwargs)
+    made = TwoTowerModel(
+        TwoTowerBlock(SCHEMA, MLPBlock([8, 4], no_activation_last_layer=True), embedding_options=OPTIONS), **kwargs
+    )
     made.build()
     made.compile(optimizer)
     return made

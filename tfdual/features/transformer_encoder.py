@@ -33,8 +33,8 @@ class TransformerEncoder(keras.layers.Layer):
         dropout: float. Share dropped, in training, of the attention weights and of what each branch adds. Defaults
             to 0.
         causal: bool. An entry attends to itself and to those before it, not to later ones. Defaults to `True`.
-        pooling: str. `"last"`: the last entry's row; `"mean"`: the mean of all; None: every entry's, moved to the front,
-            and zeros after them. Defaults to `"last"`.
+        pooling: str. `"last"`: the last entry's row; `"mean"`: the mean of all; None: every entry's, moved to the
+            front, and zeros after them. Defaults to `"last"`.
         seed: int. Of the dropout. Defaults to `None`.
 
     Input: rows `(batch, length, dim)`, mask `(batch, length)`, true where there is an entry; weights `(batch, length)`.

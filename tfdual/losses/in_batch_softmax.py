@@ -1,14 +1,13 @@
-"""Softmax over the items of the batch, in blocks of rows."""
+"""Softmax over the items of the batch, and over further negatives, in blocks of rows."""
 
 from dataclasses import dataclass
 
 from keras import ops
 
-from tfdual._backend import distinct_rows
+from tfdual._backend import data_dependent_shapes, distinct_rows
+from tfdual._items import Items
 from tfdual._typing import Tensor
-
-BLOCK_ROWS = 256
-BLOCKS_OF_UNKNOWN_BATCH = 16
+from tfdual.losses._blocked_softmax import Negatives, loss_and_gradients
 
 
 def in_batch_softmax(
@@ -18,14 +17,18 @@ def in_batch_softmax(
     log_probability: Tensor | None = None,
     sample_weight: Tensor | None = None,
     distinct: bool = False,
+    extra: Items | None = None,
+    left_out: Tensor | None = None,
+    hardest: int | None = None,
+    in_batch: bool = True,
 ) -> Tensor:
-    """Mean cross-entropy of each query's own item among all items of the batch.
+    """Mean cross-entropy of each query's own item among all items of the batch, and further negatives.
 
     `score[b, j] = query[b] . item[j] - log_probability[j]`, left out where `item_ids` says that item `j` is the
     positive of row `b`, at another place. `loss[b] = logsumexp_j(score[b]) - score[b, b]`.
 
-    The `batch x batch` matrix never exists: rows are taken in blocks, and the gradient is computed in the same pass.
-    Sums are in float32.
+    The whole matrix of scores never exists: rows are taken in blocks, and the gradient, by query, item and
+    `extra.embedding`, is computed in the same pass. Sums are in float32.
 
     Args:
         query: `(batch, dim)`, already divided by the temperature.
@@ -37,99 +40,168 @@ def in_batch_softmax(
         distinct: bool. Score an item that stands `n` times in the batch once as a negative, by its first row, and
             count it `n` times. Where rows of one id have one embedding, the result is the same, and faster the
             more often items repeat. TensorFlow backend only. Defaults to `False`.
+        extra: `Items`. Further negatives of every query, but of those whose positive has the same id. What its mask
+            leaves out gets a gradient of 0, whatever its embedding holds. Defaults to `None`: none.
+        left_out: int `(pairs, 2)`, pairs of a row and a candidate that is none of its negatives, in any order.
+            Candidates are counted through the batch's rows, then the extra items; with `in_batch=False`, through the
+            extra items alone. A row's own positive always stays; with `distinct`, a row stands for all of its item.
+            TensorFlow backend only. Defaults to `None`: no pair.
+        hardest: int. Only the `hardest` highest scores among the negatives of each query count, and those that equal
+            the lowest of them. With `distinct`, an item is one negative here. Defaults to `None`: all.
+        in_batch: bool. The other rows of the batch are negatives. Defaults to `True`. `False`: the extra items alone.
 
     Returns:
         A scalar, float32.
 
     Raises:
-        ValueError: `distinct` without `item_ids`.
+        ValueError: `distinct` or `extra` without `item_ids`; `in_batch=False` without `extra`; `hardest` below 1;
+            embeddings that differ in width.
+        RuntimeError: `distinct` or `left_out` on another backend than TensorFlow.
 
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
     """
     if distinct and item_ids is None:
         raise ValueError("distinct=True needs item_ids, to know which rows hold the same item. Received none.")
+    if extra is not None and item_ids is None:
+        raise ValueError("extra needs item_ids, to leave each row's own item out. Received none. Pass item_ids.")
+    if not in_batch and extra is None:
+        raise ValueError("in_batch=False leaves no negatives. Pass them as `extra`, or set in_batch=True.")
+    if hardest is not None and hardest < 1:
+        raise ValueError(f"hardest needs to be 1 or more, or None for all negatives. Received {hardest}.")
+    _check_widths(query, item, extra)
     query, item = ops.cast(query, "float32"), ops.cast(item, "float32")
     rows = ops.shape(query)[0]
     weight = ops.ones((rows,), "float32") if sample_weight is None else ops.cast(sample_weight, "float32")
-    weight = weight / ops.maximum(ops.sum(weight), 1e-12)
+    weight = (weight / ops.maximum(ops.sum(weight), 1e-12))[:, None]
     offset = ops.zeros((rows,)) if log_probability is None else ops.stop_gradient(ops.cast(log_probability, "float32"))
-    candidates = _distinct_items(item_ids, offset) if distinct else _all_rows(item_ids, offset)
+    batch = _candidates_of_batch(item_ids, rows, distinct, in_batch)
+    negatives = _negatives(batch, item_ids, offset, extra, left_out, hardest)
 
     @ops.custom_gradient
-    def blocked(query: Tensor, item: Tensor) -> tuple:
-        loss, query_gradient, item_gradient = _loss_and_gradients(query, item, candidates, offset, weight[:, None])
+    def blocked(query: Tensor, item: Tensor, *further: Tensor) -> tuple:
+        of_batch = batch.of_rows(item)
+        candidates = ops.concatenate([of_batch, *further], axis=0)
+        loss, by_query, by_item, by_candidate = loss_and_gradients(query, item, candidates, negatives, offset, weight)
+        count = ops.shape(of_batch)[0]
+        by_item = by_item + batch.to_rows(by_candidate[:count], ops.shape(item))
+        gradients = [by_query, by_item, by_candidate[count:]][: 2 + len(further)]
 
-        def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> list[Tensor]:
             upstream = arguments[0] if upstream is None else upstream
-            return upstream * query_gradient, upstream * item_gradient
+            return [upstream * part for part in gradients]
 
         return loss, gradient
 
-    return blocked(query, item)
+    return blocked(query, item) if extra is None else blocked(query, item, _embedding(extra))
 
 
 @dataclass(frozen=True)
-class _Candidates:
-    """What the queries are scored against."""
+class _BatchCandidates:
+    """The items of the batch as candidates."""
 
-    own: Tensor  # (batch,), which candidate is the row's own item
-    bias: Tensor  # (candidates,), what is added to their scores
-    first: Tensor | None = None  # (candidates,), the row that stands for each; None: each row is one
-    repeats: Tensor | None = None  # (batch,), equal where rows hold one item; None: nothing is to be masked
+    first: Tensor | None  # (candidates,), the row that stands for each; None: each row is one
+    own: Tensor  # (batch,), which candidate is the row's own item; empty where the batch has no candidates
+    log_count: Tensor | None = None  # (candidates,), logarithm of how many rows each stands for; None: of one
+
+    def of_rows(self, values: Tensor) -> Tensor:
+        """What the rows hold, for each candidate."""
+        return values if self.first is None else ops.take(values, self.first, axis=0)
+
+    def to_rows(self, values: Tensor, shape: tuple) -> Tensor:
+        """What the candidates hold, at the rows that stand for them; 0 at the others."""
+        return values if self.first is None else ops.scatter(self.first[:, None], values, shape)
 
 
-def _all_rows(item_ids: Tensor | None, offset: Tensor) -> _Candidates:
-    """Every row's item. Repeats are marked by float32 places below the batch size, which compare faster than int64."""
-    repeats = None if item_ids is None else ops.cast(ops.searchsorted(ops.sort(item_ids), item_ids), "float32")
-    return _Candidates(ops.arange(ops.shape(offset)[0]), -offset, repeats=repeats)
-
-
-def _distinct_items(item_ids: Tensor, offset: Tensor) -> _Candidates:
-    """Every item once, by its first row; `n` rows of it add `log(n)` to its score."""
+def _candidates_of_batch(
+    item_ids: Tensor | None, rows: Tensor | int, distinct: bool, in_batch: bool
+) -> _BatchCandidates:
+    if not in_batch:
+        return _BatchCandidates(ops.zeros((0,), "int32"), ops.zeros((0,), "int32"))
+    if not distinct:
+        return _BatchCandidates(None, ops.arange(rows, dtype="int32"))
     first, own, counts = distinct_rows(item_ids)
-    return _Candidates(own, ops.log(ops.cast(counts, "float32")) - ops.take(offset, first), first)
+    return _BatchCandidates(first, own, ops.log(ops.cast(counts, "float32")))
 
 
-def _loss_and_gradients(
-    query: Tensor, item: Tensor, candidates: _Candidates, offset: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, gradient by query and gradient by item, in one pass over blocks of rows. `weight` is `(batch, 1)`."""
-    first, own, repeats = candidates.first, candidates.own, candidates.repeats
-    vectors = item if first is None else ops.take(item, first, axis=0)  # (candidates, dim)
-    columns = ops.transpose(ops.concatenate([vectors, candidates.bias[:, None]], axis=1))
-    queries = ops.concatenate([query, ops.ones_like(query[:, :1])], axis=1)
-    positive = ops.sum(query * item, axis=-1) - offset
-    weighted = query * weight
-    totals, query_gradients, vector_gradient = [], [], ops.zeros_like(vectors)
-    for start, stop in _bounds(query.shape[0], ops.shape(query)[0]):
-        scores = ops.matmul(queries[start:stop], columns)  # (block, candidates)
-        if repeats is not None:
-            scores = ops.where(ops.equal(repeats[start:stop, None], repeats), -float("inf"), scores)
-        scores = _with_positive(scores, positive[start:stop], own[start:stop])
-        shares = ops.softmax(scores, axis=-1)
-        totals.append(ops.max(scores, axis=1) - ops.log(ops.max(shares, axis=1)))  # log of the denominator
-        query_gradients.append(ops.matmul(shares, vectors))
-        vector_gradient = vector_gradient + ops.matmul(ops.transpose(shares), weighted[start:stop])
-    total, query_gradient = ops.concatenate(totals, axis=0), ops.concatenate(query_gradients, axis=0)
-    item_gradient = vector_gradient
-    if first is not None:  # the share of the own item belongs to its row, not to the first row of its id
-        share = ops.exp(positive - total)[:, None]
-        query_gradient = query_gradient + share * (item - ops.take(vectors, own, axis=0))
-        others = vector_gradient - ops.segment_sum(share * weighted, own, ops.shape(vectors)[0])
-        item_gradient = ops.scatter(first[:, None], others, ops.shape(item)) + share * weighted
-    loss = ops.sum((total - positive) * weight[:, 0])
-    return loss, (query_gradient - item) * weight, item_gradient - weighted
+def _negatives(
+    batch: _BatchCandidates,
+    item_ids: Tensor | None,
+    offset: Tensor,
+    extra: Items | None,
+    left_out: Tensor | None,
+    hardest: int | None,
+) -> Negatives:
+    """Biases of all candidates, and which of them are left out of which rows."""
+    bias, log_count, places = -batch.of_rows(offset), batch.log_count, None
+    count, further = ops.shape(bias)[0], 0
+    if log_count is not None and hardest is None:
+        bias, log_count = bias + log_count, None
+    if extra is not None:
+        extra_bias = _extra_bias(extra)
+        further = ops.shape(extra_bias)[0]
+        bias = ops.concatenate([bias, extra_bias], axis=0)
+        log_count = None if log_count is None else ops.concatenate([log_count, ops.zeros((further,))], axis=0)
+    if item_ids is not None and (extra is not None or batch.log_count is None):
+        places = _places(batch, item_ids, extra)
+    if left_out is not None:
+        candidates = ops.concatenate([batch.own, count + ops.arange(further, dtype="int32")], axis=0)
+        left_out = _in_order_of_rows(left_out, candidates)
+    return Negatives(bias, batch.own, places, left_out, hardest, log_count)
 
 
-def _bounds(static_rows: int | None, rows: Tensor) -> list[tuple]:
-    """First and last row of each block; of equal size where the batch is only known when it runs."""
-    if static_rows is None:
-        count = BLOCKS_OF_UNKNOWN_BATCH
-        return [(rows * i // count, rows * (i + 1) // count) for i in range(count)]
-    return [(start, min(start + BLOCK_ROWS, static_rows)) for start in range(0, static_rows, BLOCK_ROWS)]
+def _places(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None) -> tuple[Tensor, Tensor]:
+    """Numbers of the rows and of the candidates, equal where they hold one item.
+
+    They are places among the sorted ids, in float32, which holds them exactly and compares faster than int64.
+    """
+    ids = ops.concatenate([item_ids] if extra is None else [item_ids, extra.ids], axis=0)
+    places = ops.cast(ops.searchsorted(ops.sort(ids), ids), "float32")
+    rows = ops.shape(item_ids)[0]
+    return places[:rows], ops.concatenate([batch.of_rows(places[:rows]), places[rows:]], axis=0)
 
 
-def _with_positive(scores: Tensor, positive: Tensor, own: Tensor) -> Tensor:
-    """Scores of a block, with each row's positive in the column of its own item."""
-    rows = ops.arange(ops.shape(scores)[0], dtype=own.dtype)
-    return ops.scatter_update(scores, ops.stack([rows, own], axis=1), positive)
+def _in_order_of_rows(left_out: Tensor, candidates: Tensor) -> Tensor:
+    """The pairs sorted by their rows; `candidates` says which each counted one is.
+
+    Raises:
+        RuntimeError: the backend has no shapes that depend on values.
+    """
+    if not data_dependent_shapes():
+        raise RuntimeError("left_out needs the TensorFlow backend. Leave rows out by ids or by the mask of `extra`.")
+    left_out = ops.cast(left_out, "int32")
+    rows, counted = left_out[:, 0], left_out[:, 1]
+    order = ops.argsort(rows)
+    return ops.take(ops.stack([rows, ops.take(candidates, counted)], axis=1), order, axis=0)
+
+
+def _extra_bias(extra: Items) -> Tensor:
+    """What is added to the scores of the extra items; minus infinity: not there."""
+    if extra.log_probability is None:
+        bias = ops.zeros(ops.shape(extra.embedding)[:1])
+    else:
+        bias = -ops.stop_gradient(ops.cast(extra.log_probability, "float32"))
+    return bias if extra.mask is None else ops.where(extra.mask, bias, -float("inf"))
+
+
+def _embedding(extra: Items) -> Tensor:
+    """The extra items' vectors, zeros where none is there."""
+    embedding = ops.cast(extra.embedding, "float32")
+    return embedding if extra.mask is None else ops.where(ops.cast(extra.mask, "bool")[:, None], embedding, 0.0)
+
+
+def _check_widths(query: Tensor, item: Tensor, extra: Items | None) -> None:
+    """Whether the embeddings have one width.
+
+    Raises:
+        ValueError: they have not.
+    """
+    if query.shape[-1] != item.shape[-1]:
+        raise ValueError(
+            f"Both towers must end in one width. Received queries of width {query.shape[-1]} and items of width "
+            f"{item.shape[-1]}. Give both towers a last layer of the same size."
+        )
+    if extra is not None and extra.embedding.shape[-1] != item.shape[-1]:
+        raise ValueError(
+            f"The extra items need the width of the batch's items, {item.shape[-1]}. Received width "
+            f"{extra.embedding.shape[-1]}. Embed them with the same item tower."
+        )

@@ -31,27 +31,27 @@ class ContrastiveObjective(keras.layers.Layer):
 
     Args:
         item_id: str. The column that says which rows hold the same item.
-        temperature: float, or `tfdual.losses.LearnedTemperature`. Divides the scores in training; lower is sharper. Where
-            `symmetric`, it may be a pair: that of items for a query, and that of queries for an item. Defaults to
+        temperature: float, or `tfdual.losses.LearnedTemperature`. Divides the scores in training; lower is sharper.
+            Where `symmetric`, it may be a pair: that of items for a query, and that of queries for an item. Defaults to
             `None`: 0.05, and 1 with another `loss`.
         negatives: a source of `tfdual.negatives`, or several, added up. Defaults to `None`: `InBatch()`.
-        sampling_correction: bool, or `tfdual.negatives.StreamingFrequency`. Subtract the logarithm of how often an item is
-            expected among the candidates: by the column that `Preprocessor` tags `LOG_PROBABILITY`, or as counted while
-            training. Defaults to `None`: `True`, and `False` with another `loss`.
-        loss: a function of `tfdual.losses` that takes scores, labels, mask and sample weight, or a `functools.partial` of
-            one. It gets the whole matrix of scores. Defaults to `None`: the softmax, in blocks.
+        sampling_correction: bool, or `tfdual.negatives.StreamingFrequency`. Subtract the logarithm of how often an item
+            is expected among the candidates: by the column that `Preprocessor` tags `LOG_PROBABILITY`, or as counted
+            while training. Defaults to `None`: `True`, and `False` with another `loss`.
+        loss: a function of `tfdual.losses` that takes scores, labels, mask and sample weight, or a `functools.partial`
+            of one. It gets the whole matrix of scores. Defaults to `None`: the softmax, in blocks.
         symmetric: bool. The mean of the loss of items for a query and that of queries for an item. Defaults to `False`.
-        known_positives: str. A column of id lists: items that are right for the query besides its own. Or a column of one
-            value, the query's id: then rows of one query in the batch know each other's items. Defaults to `None`.
+        known_positives: str. A column of id lists: items that are right for the query besides its own. Or a column of
+            one value, the query's id: then rows of one query in the batch know each other's items. Defaults to `None`.
         several_positives: bool. Known positives among the candidates are positives of the query; the `loss` must take
             several. Else they are left out. Defaults to `False`.
-        distinct_items: bool. Encode and score an item that stands several times in the batch once, by its first row, and
-            count it as often: exact where an item's columns depend on the item alone, and faster. On backends other than
-            TensorFlow every row is encoded and scored. Defaults to `True`.
+        distinct_items: bool. Encode and score an item that stands several times in the batch once, by its first row,
+            and count it as often: exact where an item's columns depend on the item alone, and faster. On backends other
+            than TensorFlow every row is encoded and scored. Defaults to `True`.
 
     Raises:
-        ValueError: a temperature that is not positive; arguments that don't fit one another; a batch without the columns
-            named here.
+        ValueError: a temperature that is not positive; arguments that don't fit one another; a batch without the
+            columns named here.
 
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
     """
@@ -162,12 +162,12 @@ class ContrastiveObjective(keras.layers.Layer):
         return self._scoring(in_batch=True)(pairs, None)
 
     def _scoring(self, in_batch: bool) -> Scoring:
-        scales = tuple(map(_scale, self._temperatures()))
+        first, second = self._temperatures()
         settings = self.symmetric, self.several_positives, self.once_each, in_batch, self.negatives.hardest
-        return Scoring(self.loss, scales, *settings)
+        return Scoring(self.loss, (_scale(first), _scale(second)), *settings)
 
     def log_probability(self, columns: dict[str, Tensor]) -> Tensor | None:
-        """Natural logarithm of the probability that a training row holds the item, `(rows,)`; None without correction."""
+        """Natural logarithm of the probability that a training row holds the item, `(rows,)`; None: no correction."""
         if not self.sampling_correction:
             return None
         if isinstance(self.sampling_correction, StreamingFrequency):
@@ -188,9 +188,10 @@ class ContrastiveObjective(keras.layers.Layer):
 
     def get_config(self) -> dict:
         pair = isinstance(self.temperature, (tuple, list))
+        temperature = [*map(serialized, self._temperatures())] if pair else serialized(self.temperature)
         return super().get_config() | {
             "item_id": self.item_id,
-            "temperature": [*map(serialized, self.temperature)] if pair else serialized(self.temperature),
+            "temperature": temperature,
             "negatives": serialized(self.negatives),
             "sampling_correction": serialized(self.sampling_correction),
             "loss": function_config(self.loss),

@@ -40,8 +40,8 @@ class DualEncoder(keras.Model):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: `parts` below 1; labels; a loss that is not finite, with the step and column that brought it; and what
-            `ContrastiveObjective` refuses.
+        ValueError: `parts` below 1; labels; a loss that is not finite, with the step and column that brought it; and
+            what `ContrastiveObjective` refuses.
     """
 
     def __init__(
@@ -128,7 +128,9 @@ class DualEncoder(keras.Model):
         loss = self._pair_loss(x, y_pred, sample_weight, training)
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
-    def _pair_loss(self, x: dict[str, Tensor], outputs: dict[str, Tensor], weight: Tensor | None, training: bool) -> Tensor:
+    def _pair_loss(
+        self, x: dict[str, Tensor], outputs: dict[str, Tensor], weight: Tensor | None, training: bool
+    ) -> Tensor:
         pairs = self.pairs(x, outputs, weight, training)
         if not training:
             return self.objective.validation_loss(pairs)
@@ -139,9 +141,9 @@ class DualEncoder(keras.Model):
     def _refuse_labels(self, y: Tensor | None) -> None:
         kind = type(self).__name__
         if self._compile_loss is not None:
-            raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(); {kind}(..., loss=...) takes one.")
+            raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
         if y is not None:
-            raise ValueError(f"{kind} takes no labels: each row is a positive pair. Pass x alone, or (x, None, weight).")
+            raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
         """Keras's step, or one that encodes the batch in parts."""

@@ -40,8 +40,8 @@ def finite_or_stop(
         weights: what trains.
 
     Raises:
-        ValueError: eagerly; in a graph the step fails with TensorFlow's `InvalidArgumentError`. It names the step, and the
-            columns and rows that hold no number; or else the weights, or else the embeddings.
+        ValueError: eagerly; in a graph the step fails with TensorFlow's `InvalidArgumentError`. It names the step, and
+            the columns and rows that hold no number; or else the weights, or else the embeddings.
     """
     if keras.backend.backend() != "tensorflow":
         return loss

@@ -20,7 +20,7 @@ def function_config(function: Callable | None) -> Any:
     if not isinstance(function, functools.partial):
         return keras.saving.serialize_keras_object(function)
     if function.args:
-        raise ValueError(f"A partial is saved with its keywords. Received positional arguments {function.args}: name them.")
+        raise ValueError(f"A partial is saved with its keywords. Name its positional arguments {function.args}.")
     return {"partial_of": keras.saving.serialize_keras_object(function.func), "keywords": dict(function.keywords)}
 
 

@@ -1,14 +1,14 @@
 """A step on a batch whose activations don't fit into memory at once."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 
-Gradient = Tensor | tf.IndexedSlices | None
+Gradient: TypeAlias = Any  # Tensor, tf.IndexedSlices or None
 Embeddings = dict[str, Tensor]
 
 

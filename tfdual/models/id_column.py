@@ -1,6 +1,6 @@
 """The columns of ids that a model needs."""
 
-from tfdual.schema import ColumnSchema, Schema, Tags
+from tfdual.schema import Schema, Tags
 
 
 def item_id_of(schema: Schema) -> str:
@@ -12,14 +12,14 @@ def item_id_of(schema: Schema) -> str:
     columns = schema.select_by_tag(Tags.ITEM_ID)
     if len(columns) != 1:
         raise ValueError(
-            f"The schema has {len(columns)} columns tagged ITEM_ID; the model needs one to know which rows hold the same "
-            "item. Tag one, or pass item_id=..."
+            f"The schema has {len(columns)} columns tagged ITEM_ID; the model needs one to know which rows hold the "
+            "same item. Tag one, or pass item_id=..."
         )
     return columns.first.name
 
 
-def id_column(schema: Schema, tag: str) -> ColumnSchema:
-    """The column with this tag, whose ids are rows of a table.
+def id_column(schema: Schema, tag: str) -> tuple[str, int]:
+    """The name of the column with this tag, and how many ids it has, from 0.
 
     Raises:
         ValueError: there is none, or several; its largest id is not known.
@@ -27,8 +27,8 @@ def id_column(schema: Schema, tag: str) -> ColumnSchema:
     columns = schema.select_by_tag(tag)
     if len(columns) != 1:
         raise ValueError(f"The model needs one column tagged '{tag}'. The schema has {columns.column_names}.")
-    if columns.first.cardinality is None:
+    if (cardinality := columns.first.cardinality) is None:
         raise ValueError(
-            f"The ids of '{columns.first.name}' have no known largest value. Use the schema of an adapted `Preprocessor`."
+            f"The ids of '{columns.first.name}' have no known largest value. Take the schema of a `Preprocessor`."
         )
-    return columns.first
+    return columns.first.name, cardinality

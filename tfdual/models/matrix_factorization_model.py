@@ -21,7 +21,8 @@ class MatrixFactorizationModel(DualEncoder):
 
     `score = query_row . item_row + item_bias`
 
-    BPR is `MatrixFactorizationModel(schema, loss=tfdual.losses.bpr, negatives=tfdual.negatives.Uniform(1024).adapt(items))`.
+    BPR is `MatrixFactorizationModel(schema, loss=tfdual.losses.bpr,
+    negatives=tfdual.negatives.Uniform(1024).adapt(items))`.
 
     Args:
         schema: Schema. Model-ready columns, one tagged `USER_ID` and one tagged `ITEM_ID`.
@@ -50,18 +51,18 @@ class MatrixFactorizationModel(DualEncoder):
         l2: float = 0.0,
         **options: Any,
     ) -> None:
-        query, item = id_column(schema, Tags.USER_ID), id_column(schema, Tags.ITEM_ID)
+        (query_id, queries), (item_id, items) = (id_column(schema, tag) for tag in (Tags.USER_ID, Tags.ITEM_ID))
         check_initializer(initializer)
-        super().__init__(**{"item_id": item.name, "temperature": 1.0} | options)
-        self.query_id = query.name
+        super().__init__(options.pop("item_id", item_id), **{"temperature": 1.0} | options)
+        self.query_id = query_id
         self.dim = dim
         self.item_bias = item_bias
         self.initializer = initializer
         self.l2 = l2
-        self._schema = schema.select_by_name([query.name, item.name])
-        self.query_table = EmbeddingTable(query.cardinality, dim, initializer=initializer, l2=l2, name="query")
-        self.item_table = EmbeddingTable(item.cardinality, dim, initializer=initializer, l2=l2, name="item")
-        self.biases = EmbeddingTable(item.cardinality, 1, initializer="zeros", name="bias") if item_bias else None
+        self._schema = schema.select_by_name([query_id, item_id])
+        self.query_table = EmbeddingTable(queries, dim, initializer=initializer, l2=l2, name="query")
+        self.item_table = EmbeddingTable(items, dim, initializer=initializer, l2=l2, name="item")
+        self.biases = EmbeddingTable(items, 1, initializer="zeros", name="bias") if item_bias else None
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         for table in (self.query_table, self.item_table, self.biases):

@@ -14,8 +14,8 @@ class Pairs:
         query: `(pairs, dim)`, without temperature.
         item: the positives, in the order of the queries.
         weight: `(pairs,)`. Defaults to `None`: 1 each.
-        known: int, ragged `(pairs, None)` or `(pairs, n)` padded with 0: ids of all items that are known to be right for
-            the query. Defaults to `None`: its own item alone.
+        known: int, ragged `(pairs, None)` or `(pairs, n)` padded with 0: ids of all items that are known to be right
+            for the query. Defaults to `None`: its own item alone.
     """
 
     query: Tensor

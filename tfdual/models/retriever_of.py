@@ -27,9 +27,7 @@ def retriever_of(
 ) -> Retriever:
     """What `DualEncoder.to_retriever` gives."""
     if preprocessor is None:
-        raise ValueError(
-            "A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with."
-        )
+        raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
     if "id" in attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
     if not model.built:
@@ -44,9 +42,7 @@ def retriever_of(
             columns[name].append(_attribute(batch, name))
     served = {"id": np.concatenate(ids)} | {name: np.concatenate(parts) for name, parts in columns.items()}
     if len(np.unique(served["id"])) < len(served["id"]):
-        raise ValueError(
-            f"Item ids must differ; the column '{model.item_id}' repeats some. Use `rows.unique(by=...)`."
-        )
+        raise ValueError(f"Item ids must differ; the column '{model.item_id}' repeats some. Use `rows.unique(by=...)`.")
     built = (index or BruteForce()).build(np.concatenate(embeddings))
     schema = raw.select_by_name(list(model.query_columns))
     graph = ServedGraph(schema, preprocessor, model.encode_query, model.query_variables, built, served)
@@ -59,7 +55,6 @@ def retriever_of(
         "parameters": int(model.count_params()),
     }
     return Retriever.from_graph(graph, description)
-
 
 
 def _attribute(batch: dict[str, Tensor], name: str) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from keras import ops
 
 from tfdual._backend import gathered, matching_pairs, replicas, summed_over_replicas
-from tfdual._items import Items, joined
+from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.losses import in_batch_softmax
 from tfdual.models.pairs import Pairs
@@ -20,8 +20,8 @@ class Scoring:
     """How a batch of pairs becomes a number.
 
     Args:
-        loss: a function of scores, labels, mask and sample weight, such as those of `tfdual.losses`; `None`: the softmax
-            over candidates, in blocks.
+        loss: a function of scores, labels, mask and sample weight, such as those of `tfdual.losses`; `None`: the
+            softmax over candidates, in blocks.
         scales: what divides by the temperature: scores of items for a query, and of queries for an item.
         symmetric: bool. The mean of both directions.
         several_positives: bool. Known items among the candidates are positives too; else they are left out.
@@ -59,14 +59,14 @@ class Scoring:
         """Each query of the pairs against the items of the batch and the extra ones."""
         in_batch = self.in_batch
         if in_batch and replicas() > 1:
-            extra, in_batch = joined(_of_all_replicas(pairs.item), extra), False
-        candidates = joined(pairs.item, extra) if in_batch else extra
+            extra, in_batch = join_items([_of_all_replicas(pairs.item), *([] if extra is None else [extra])]), False
+        candidates = join_items([*([pairs.item] if in_batch else []), *([] if extra is None else [extra])])
         if candidates is None:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
         if pairs.known is not None:
             known = matching_pairs(pairs.known, candidates.ids)
         if self.loss is not None:
-            return self._of_matrix(pairs, candidates, scale, known)
+            return self._of_matrix(self.loss, pairs, candidates, scale, known)
         return in_batch_softmax(
             scale(pairs.query),
             pairs.item.embedding,
@@ -80,7 +80,7 @@ class Scoring:
             in_batch,
         )
 
-    def _of_matrix(self, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
+    def _of_matrix(self, loss: Loss, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
         """The loss of the whole matrix: column 0 holds each query's own item, the others the candidates."""
         own = ops.sum(pairs.query * pairs.item.embedding, axis=-1, keepdims=True)
         others = ops.matmul(pairs.query, ops.transpose(ops.cast(candidates.embedding, pairs.query.dtype)))
@@ -101,7 +101,7 @@ class Scoring:
         first = ops.ones_like(kept[:, :1])
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
-        return self.loss(scores, labels, mask, pairs.weight)
+        return loss(scores, labels, mask, pairs.weight)
 
 
 def _marked(places: Tensor, shape: tuple) -> Tensor:

@@ -26,9 +26,9 @@ from tfdual.schema import Schema, Tags
 class SequenceModel(DualEncoder):
     """The items so far -> the next one, by a causal encoder over the rows of the item table.
 
-    A training row is one list of ids, the oldest first. Each of its positions but the last is a query, made of the items up
-    to there, and the item after it is its positive: a list of `n` items gives `n - 1` pairs in one pass. The item table
-    is input and output. Items of the same list are no negatives of its positions.
+    A training row is one list of ids, the oldest first. Each of its positions but the last is a query, made of the
+    items up to there, and the item after it is its positive: a list of `n` items gives `n - 1` pairs in one pass. The
+    item table is input and output. Items of the same list are no negatives of its positions.
 
     A query that is served is a list as well: its last position finds what comes next.
 
@@ -36,19 +36,20 @@ class SequenceModel(DualEncoder):
         schema: Schema. Model-ready columns: one tagged `ITEM_ID`, and the id list, in the domain of the item.
         sequence: str. The column of id lists. Defaults to `None`: the one tagged `SEQUENCE`.
         dim: int. Width of the embeddings. Defaults to 64.
-        encoder: layer from rows `(batch, length, dim)` and a mask to `(batch, length, dim)`, where no position sees a later
-            one. Defaults to `None`: `TransformerEncoder(max_length=max_length, pooling=None)`, two layers of two heads.
+        encoder: layer from rows `(batch, length, dim)` and a mask to `(batch, length, dim)`, where no position sees a
+            later one. Defaults to `None`: `TransformerEncoder(max_length=max_length, pooling=None)`, two layers of two
+            heads.
         max_length: int. Items that the encoder sees, the last ones. Defaults to 50.
         post: `"l2-norm"`, a Keras layer, or None; the last step of both sides. Defaults to `"l2-norm"`.
-        options: how it trains, see `ContrastiveObjective`. A column can't hold the log-probability of each item of a list:
-            the sampling correction counts while it trains, by a `StreamingFrequency`, unless it is False.
+        options: how it trains, see `ContrastiveObjective`. A column can't hold the log-probability of each item of a
+            list: the sampling correction counts while it trains, by a `StreamingFrequency`, unless it is False.
 
     Input: dict of column name -> tensor; the id list is ragged `(batch, None)`, or `(batch, length)` padded with 0.
     Output: `{"query": (batch, length, dim), "item": (batch, length, dim)}`: what each position asks for, and the items.
 
     Raises:
-        ValueError: not one column tagged `ITEM_ID`; no list, or one of another domain; an encoder that sees what comes later;
-            `parts`; and what the options refuse.
+        ValueError: not one column tagged `ITEM_ID`; no list, or one of another domain; an encoder that sees what comes
+            later; `parts`; and what the options refuse.
 
     Reference: Kang and McAuley, 2018, arXiv:1808.09781 (SASRec); Petrov and Macdonald, 2023, arXiv:2308.07192
     """
@@ -63,10 +64,10 @@ class SequenceModel(DualEncoder):
         post: LayerLike | None = "l2-norm",
         **options: Any,
     ) -> None:
-        item = id_column(schema, Tags.ITEM_ID)
+        item_id, cardinality = id_column(schema, Tags.ITEM_ID)
         if options.get("sampling_correction", True) is True:
-            options["sampling_correction"] = StreamingFrequency(item.cardinality)
-        super().__init__(**{"item_id": item.name} | options)
+            options["sampling_correction"] = StreamingFrequency(cardinality)
+        super().__init__(options.pop("item_id", item_id), **options)
         if self.parts > 1:
             raise ValueError("SequenceModel pads a batch to its longest list, and so can't be trained in parts.")
         if max_length < 1:
@@ -78,7 +79,7 @@ class SequenceModel(DualEncoder):
         self.encoder = encoder or TransformerEncoder(max_length=max_length, pooling=None, name="encoder")
         if getattr(self.encoder, "causal", True) is not True:
             raise ValueError("The encoder lets a position see later ones, where its answer stands. Give causal=True.")
-        self.item_table = EmbeddingTable(item.cardinality, dim, name="item")
+        self.item_table = EmbeddingTable(cardinality, dim, name="item")
         self.query_post = None if post is None else fresh_copy(Block.parse(post))
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
 

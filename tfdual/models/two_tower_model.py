@@ -27,8 +27,8 @@ class TwoTowerModel(DualEncoder):
             Defaults to `None`: 0.05, and 1 with another `loss`.
         item_id: str. The column that says which rows hold the same item. Defaults to `None`: the schema's column
             tagged `ITEM_ID`.
-        options: how it trains, see `ContrastiveObjective`: `negatives` (those of the batch), `sampling_correction` (on),
-            `loss`, `symmetric`, `known_positives`, `several_positives`, `distinct_items`; and `parts`, see
+        options: how it trains, see `ContrastiveObjective`: `negatives` (those of the batch), `sampling_correction`
+            (on), `loss`, `symmetric`, `known_positives`, `several_positives`, `distinct_items`; and `parts`, see
             `DualEncoder`.
 
     Input: dict of column name -> tensor.

@@ -48,16 +48,15 @@ class YouTubeDNNModel(DualEncoder):
         post: LayerLike | None = "l2-norm",
         **options: Any,
     ) -> None:
-        item = id_column(schema, Tags.ITEM_ID)
-        super().__init__(**{"item_id": item.name} | options)
+        item_id, self._cardinality = id_column(schema, Tags.ITEM_ID)
+        super().__init__(options.pop("item_id", item_id), **options)
         self.embedding_options = embedding_options or EmbeddingOptions()
         self._schema = schema
-        self._cardinality = item.cardinality
         body = Block.from_layer(Block.parse(query_tower))
         if not body.is_input:
             columns = schema.excluding_by_tag([Tags.ITEM, Tags.ITEM_ID, Tags.TARGET])
             if not columns:
-                raise ValueError(f"No column is left for the query: {schema.column_names} are the item's. Tag some USER.")
+                raise ValueError(f"No column is left for the query. All are the item's: {schema.column_names}.")
             body = FeatureEncoder(columns, self.embedding_options, aggregation="concat", name="features").connect(body)
         self.query = Tower(body, post, name="query")
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
@@ -101,4 +100,6 @@ class YouTubeDNNModel(DualEncoder):
     @classmethod
     def from_config(cls, config: dict) -> "YouTubeDNNModel":
         options = EmbeddingOptions.from_dict(config["embedding_options"])
-        return super().from_config(config | {"schema": Schema.from_dict(config["schema"]), "embedding_options": options})
+        return super().from_config(
+            config | {"schema": Schema.from_dict(config["schema"]), "embedding_options": options}
+        )

@@ -17,7 +17,7 @@ class Catalogue:
     """Items as model-ready columns, by position.
 
     Sources that draw from the same items share one, so that it is read and held once:
-    `catalogue = Catalogue(items)`, then `Uniform(1024).adapt(catalogue)`.
+    `catalogue = Catalogue(items)`, then `Uniform(1024).adapt(catalogue)`. Each of them saves it.
 
     Args:
         items: tf.data.Dataset, or another iterable, of batches: dicts of column name -> `(items, ...)`, e.g.
@@ -132,6 +132,6 @@ def _check_parts(name: str, parts: list[np.ndarray], lengths: list[np.ndarray]) 
     kinds = {(part.dtype.name, part.shape[1:]) for part in parts}
     if len(kinds) > 1 or len(lengths) not in (0, len(parts)):
         raise ValueError(
-            f"The column '{name}' differs between batches of items: {sorted(kinds, key=str)}. Make its lists ragged, or "
-            "all of one length."
+            f"The column '{name}' differs between batches of items: {sorted(kinds, key=str)}. Make its lists "
+            "ragged, or all of one length."
         )

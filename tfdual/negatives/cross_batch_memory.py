@@ -4,10 +4,10 @@ from typing import Any
 
 from keras import ops
 
+from tfdual._backend import set_rows
 from tfdual._build import build_once
 from tfdual._items import Items
 from tfdual._register import register
-from tfdual._scatter import set_rows
 from tfdual._typing import Shape, Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.negatives import Negatives
@@ -20,8 +20,8 @@ class CrossBatchMemory(Negatives):
     `log_count = log(filled) + log_probability`
 
     Many negatives for the price of a product: nothing is encoded again, and no gradient goes to them. An embedding is
-    as old as `size / batch` steps. In the first steps embeddings move fast: `warm_up` holds the memory back. Its content
-    is saved with the model.
+    up to `size / batch` steps old. In the first steps embeddings move fast: `warm_up` holds the memory back. Its
+    content is saved with the model.
 
     Args:
         size: int. Embeddings that it holds.

@@ -7,12 +7,12 @@ from dataclasses import replace
 import keras
 from keras import ops
 
-from tfdual import negatives
-from tfdual._items import Items
+from tfdual import negatives  # a sum of sources is a source: a circle by nature
+from tfdual._backend import rows_of_the_batch
+from tfdual._items import Items, join_items
 from tfdual._typing import Shape, Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.expected_counts import all_finite, log_of_one_more
-from tfdual.negatives.join_items import join_items
 
 
 class Negatives(keras.layers.Layer):
@@ -54,7 +54,8 @@ class Negatives(keras.layers.Layer):
         return None
 
     def update(self, batch: Batch) -> None:
-        """Take in what a training step has encoded."""
+        """Take in what a training step has encoded. Here: nothing."""
+        return  # AutoGraph wants a body
 
     def sources(self) -> Sequence["Negatives"]:
         """The parts of a sum; else the source itself."""
@@ -74,12 +75,14 @@ class Negatives(keras.layers.Layer):
         Raises:
             ValueError: the batch has a log-probability, and drawn items have none.
 
-        Reference: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in recommendations"
+        Reference: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in
+        recommendations"
         """
-        drawn = [(source, items) for source in self.sources() if (items := source.draw(batch)) is not None]
+        every = [(source, source.draw(batch)) for source in self.sources()]
+        drawn = [(source, items) for source, items in every if items is not None]
         if batch.item.log_probability is None:
             return join_items([replace(items, log_probability=None) for _, items in drawn]), None
-        batch_size = ops.shape(batch.query)[0]
+        batch_size = rows_of_the_batch(batch.query)
         counts = [self._log_count(batch.item, batch_size)]
         for source, items in drawn:
             if items.log_probability is None:

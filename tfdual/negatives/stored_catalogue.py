@@ -53,7 +53,7 @@ class StoredCatalogue:
         return self._arrays
 
     def rows(self, positions: Tensor) -> dict[str, Tensor]:
-        """The model-ready columns of the items at these positions, `(n, ...)`."""
+        """The model-ready columns of the items at these positions, `(n, ...)`, in the order of their names."""
         columns = {}
         for array in self.arrays.names:
             kind, _, name = array.partition(":")
@@ -61,7 +61,7 @@ class StoredCatalogue:
                 columns[name] = self.arrays.take(array, positions)
             elif kind == "values":
                 columns[name] = self.arrays.take_lists(array, f"row_splits:{name}", positions)
-        return columns
+        return dict(sorted(columns.items()))
 
     def positions(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Where items of these ids, `(n,)`, stand, and whether they do; where not, the position is that of another."""

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfdual._build import build_once, deserialized, serialized
-from tfdual._items import Items
+from tfdual._items import Items, join_items
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.expected_counts import log_of_sum
 from tfdual.negatives.in_batch import InBatch
-from tfdual.negatives.join_items import join_items
 from tfdual.negatives.negatives import Negatives
 
 
@@ -29,7 +28,12 @@ class SumOfNegatives(Negatives):
         TypeError: a part that is no source.
 
     Example:
-        >>> both = InBatch() + InBatch().__class__.__base__.__subclasses__  # doctest: +SKIP
+        >>> from keras import ops
+        >>> from tfdual.negatives import Uniform
+        >>> both = InBatch() + Uniform(2).adapt([{"item_id": ops.arange(1, 5)}])
+        >>> count = both.log_count(ops.array([3]), ops.log([0.01]), 100)  # 100 * 0.01 + 2 / 4
+        >>> round(float(ops.exp(count[0])), 4)
+        1.5
 
     Reference: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in recommendations"
     """
@@ -63,7 +67,8 @@ class SumOfNegatives(Negatives):
 
     def draw(self, batch: Batch) -> Items | None:
         """The items of all sources."""
-        return join_items([items for part in self.parts if (items := part.draw(batch)) is not None])
+        every = [part.draw(batch) for part in self.parts]
+        return join_items([items for items in every if items is not None])
 
     def log_count(self, ids: Tensor, log_probability: Tensor, batch_size: Tensor) -> Tensor | None:
         """Logarithm of how often each item is expected from all sources that have a distribution."""
