@@ -199,7 +199,7 @@ def summed_over_replicas(value: Any) -> Any:
 
 def ids_by_key(keys: Any, ids: Any) -> Any:
     """For each row, the ids of all rows of its key: `(rows,)`, `(rows,)` -> ragged `(rows, None)`."""
-    distinct, places = tf.unique(keys)
+    distinct, places = tf.unique(keys, out_idx=tf.int64)
     order = tf.argsort(places, stable=True)
     groups = tf.RaggedTensor.from_value_rowids(
         tf.gather(ids, order), tf.gather(places, order), nrows=tf.size(distinct, tf.int64), validate=False

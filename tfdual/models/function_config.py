@@ -25,8 +25,7 @@ def function_config(function: Callable | None) -> Any:
 
 
 def function_from(config: Any) -> Callable | None:
-    """The function of a config, deserialised or not."""
-    config = keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
+    """The function of a config that was deserialised."""
     if isinstance(config, dict):
         return functools.partial(config["partial_of"], **config["keywords"])
     return config
