@@ -67,6 +67,7 @@ def test_the_readme_has_the_example_and_both_commands() -> None:
     assert {"make demo", "make test"} <= set(commands(readme, "make"))
     assert {line.split()[1] for line in commands(readme, "tfdual")} == {
         "demo",
+        "evaluate",
         "inspect",
         "query",
         "schema",
@@ -104,6 +105,7 @@ def test_pictures_are_small_and_shown() -> None:
     pictures = sorted((REPOSITORY / "docs" / "images").glob("*.png"))
     text = "".join(page.read_text() for page in PAGES)
     assert {picture.name for picture in pictures} == {
+        "evaluation.png",
         "flow.png",
         "items.png",
         "recall.png",

@@ -1,6 +1,8 @@
 """Figures over the whole corpus, against a slow loop over plain Python lists."""
 
 import math
+from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ def slow_evaluation(
     item_vectors = model.encode_item(prep(item_batch)).numpy().tolist()
     ids = item_batch["item_id"].numpy().tolist()
     sums: dict[str, float] = {}
+    shown: dict[int, set[int]] = {k: set() for k in KS}
     count = 0
     for row, query in zip(queries.take(1000), query_vectors, strict=True):
         seen_ids = set(row[seen]) if seen else set()
@@ -33,6 +36,7 @@ def slow_evaluation(
         ]
         ranked = [i for _, i in sorted(scored, reverse=True) if i not in seen_ids]
         for k in KS:
+            shown[k] |= set(ranked[:k])
             hits = [rank for rank, i in enumerate(ranked[:k], start=1) if i in wanted]
             ideal = sum(1 / math.log2(1 + rank) for rank in range(1, min(k, len(wanted)) + 1))
             values = {
@@ -40,10 +44,13 @@ def slow_evaluation(
                 "hit_rate": float(bool(hits)),
                 "mrr": 1 / hits[0] if hits else 0.0,
                 "ndcg": sum(1 / math.log2(1 + rank) for rank in hits) / ideal,
+                "precision": len(hits) / k,
+                "map": sum(number / rank for number, rank in enumerate(hits, start=1)) / len(wanted),
             }
             for name, value in values.items():
                 sums[f"{name}@{k}"] = sums.get(f"{name}@{k}", 0.0) + value
-    return {name: value / count for name, value in sums.items()} | {"queries": count}
+    covered = {f"coverage@{k}": len(found) / len(ids) for k, found in shown.items()}
+    return {name: value / count for name, value in sums.items()} | covered | {"queries": count}
 
 
 @pytest.mark.parametrize("relevant", ["item_id", "liked", "liked_pair"])
@@ -84,6 +91,55 @@ def test_another_index_may_do_the_search(model: TwoTowerModel, prep: Preprocesso
     pytest.importorskip("scann")
     exact = evaluate(model, queries, items, KS, prep, "liked", "seen")
     assert evaluate(model, queries, items, KS, prep, "liked", "seen", tfdual.ScaNN()) == pytest.approx(exact)
+
+
+def test_no_more_scores_are_asked_for_at_once_than_the_bound(
+    model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Watched(tfdual.BruteForce):
+        def _search(self, queries: Any, k: Any) -> Any:
+            asked.append(len(queries) * self.size)
+            return super()._search(queries, k)
+
+    expected = evaluate(model, queries, items, KS, prep, "liked", "seen")
+    monkeypatch.setattr("tfdual.evaluation.item_search.BLOCK_SCORES", 7 * len(items))
+    assert evaluate(model, queries, items, KS, prep, "liked", "seen", Watched()) == expected
+    assert max(asked) == 7 * len(items)
+    assert len(asked) >= 5
+
+
+def test_training_rows_count_as_a_dict_of_counts_does(
+    model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows, table: pa.Table
+) -> None:
+    counts = Counter(table.column("item_id").to_pylist())
+    rows = evaluate(model, queries, items, KS, prep, "liked", train=queries)
+    assert rows == evaluate(model, queries, items, KS, prep, "liked", train=counts)
+    ready = evaluate(
+        model,
+        queries.batch(16).map(prep),
+        items.batch(7).map(prep),
+        KS,
+        relevant="liked",
+        train=queries.batch(9).map(prep),
+    )
+    assert ready == pytest.approx(rows)
+    assert set(rows) - set(evaluate(model, queries, items, KS, prep, "liked")) == {
+        f"{name}@{k}" for name in ("novelty", "popularity_bias") for k in KS
+    }
+
+
+def test_an_item_slice_ranks_as_before_and_counts_its_own_items_alone(
+    model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows
+) -> None:
+    trained = {1000 + i: 1 for i in range(20)}
+    whole = evaluate(model, queries, items, (10,), prep, train=trained)
+    old, new = whole.slices["old items"], whole.slices["new items"]
+    assert old["queries"] + new["queries"] == whole["queries"]
+    for name in ("recall@10", "ndcg@10", "mrr@10"):
+        together = (old[name] * old["queries"] + new[name] * new["queries"]) / whole["queries"]
+        assert together == pytest.approx(whole[name])
 
 
 def test_a_relevant_item_that_a_list_repeats_counts_once(
@@ -127,7 +183,7 @@ def test_only_rows_and_datasets_are_taken(model: TwoTowerModel, prep: Preprocess
 def test_a_column_that_is_not_there_is_named(
     column: str, model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows
 ) -> None:
-    with pytest.raises(ValueError, match=r"rows lack the id column 'clicked'. They have \['age'"):
+    with pytest.raises(ValueError, match=r"rows lack the column 'clicked'. They have \['age'"):
         evaluate(model, queries, items, KS, prep, **{column: "clicked"})
 
 
@@ -139,5 +195,7 @@ def test_items_that_repeat_are_refused(model: TwoTowerModel, prep: Preprocessor,
 
 def test_queries_of_another_corpus_are_refused(model: TwoTowerModel, prep: Preprocessor, queries: Rows) -> None:
     other = tfdual.read(pa.table({"item_id": np.arange(5)}), queries.schema.select_by_name(["item_id"]))
-    with pytest.raises(ValueError, match="No query has a relevant item in the corpus. Compare 'liked' with 'item_id'"):
+    with pytest.raises(
+        ValueError, match="None of 50 queries has a relevant item in the corpus. Compare 'liked' with 'item_id'"
+    ):
         evaluate(model, queries, other, KS, prep, "liked")

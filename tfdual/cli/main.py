@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from tfdual.cli.demo import demo
+from tfdual.cli.evaluate import evaluate
 from tfdual.cli.inspect import inspect
 from tfdual.cli.query import query
 from tfdual.cli.schema import schema
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(query)
 app.command()(inspect)
+app.command()(evaluate)
 app.command()(schema)
 app.command()(validate)
 

@@ -65,7 +65,7 @@ class Demo:
             history = self._train(model, prep, train, queries, items)
             arguments: dict[str, Any] = {"preprocessor": prep, "relevant": "relevant", "seen": self._seen()}
             with self._step("Evaluating against the whole corpus"):
-                results = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
+                results: dict[str, dict[str, float]] = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
             for name, rank in self.recipe.baselines.items():
                 with self._step(f"Baseline: {name}"):
                     results[name] = self._score(rank(max(KS)))

@@ -1,38 +1,76 @@
 """Corpus metrics while training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdual.data import Rows
+from tfdual.data.row_mask import RowMask
 from tfdual.evaluation.evaluate import evaluate
+from tfdual.evaluation.evaluation_options import EvaluationOptions
+from tfdual.evaluation.evaluation_report import EvaluationReport
 from tfdual.preprocessing import Preprocessor
+
+FAST = EvaluationOptions(bootstrap=0)
 
 
 class CorpusEvaluation(keras.callbacks.Callback):
-    """Run `evaluate` after each epoch and add its figures to the logs, as `val_recall@10` and so on.
+    """Run `evaluate` after an epoch and add its figures to the logs, as `val_recall@10` and so on.
 
     Place it before callbacks that read the logs, such as `EarlyStopping(monitor="val_ndcg@10", mode="max")`.
 
-    Args: as for `evaluate`, without the model.
+    Args:
+        queries, items, ks, preprocessor, relevant, seen: as for `evaluate`; `ks` defaults to `(10,)`.
+        every: int. Evaluate after the first epoch, every so many, and the last; the epochs between repeat the last
+            figures, so that callbacks behind find them. Defaults to 1.
+        sample: int. How many queries to ask: of rows, drawn once with the options' seed; of a dataset, the first.
+            Defaults to `None`: all.
+        options: EvaluationOptions. Defaults to `EvaluationOptions(bootstrap=0)`.
+
+    Attributes:
+        report: EvaluationReport of the last evaluation; None before it.
+
+    Raises:
+        ValueError: `every` or `sample` is below 1.
     """
 
     def __init__(
         self,
         queries: Rows | tf.data.Dataset,
         items: Rows | tf.data.Dataset,
-        ks: Sequence[int] = (10,),
+        ks: Iterable[int] = (10,),
         preprocessor: Preprocessor | None = None,
         relevant: str | None = None,
         seen: str | None = None,
+        every: int = 1,
+        sample: int | None = None,
+        options: EvaluationOptions = FAST,
     ) -> None:
         super().__init__()
-        self._arguments = (queries, items, ks, preprocessor, relevant, seen)
+        if every < 1 or (sample is not None and sample < 1):
+            raise ValueError(f"every and sample are at least 1. Received every={every} and sample={sample}.")
+        queries = queries if sample is None else _sampled(queries, sample, options.seed)
+        self._arguments = (queries, items, tuple(ks), preprocessor, relevant, seen)
+        self._every = every
+        self._options = options
+        self.report: EvaluationReport | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluate, and write into `logs`."""
-        report = evaluate(self.model, *self._arguments)
-        report.pop("queries")
+        last = epoch + 1 == self.params.get("epochs")
+        if self.report is None or epoch % self._every == 0 or last:
+            self.report = evaluate(self.model, *self._arguments, options=self._options)
         if logs is not None:
-            logs.update({f"val_{name}": value for name, value in report.items()})
+            logs.update({f"val_{name}": value for name, value in self.report.items() if name != "queries"})
+
+
+def _sampled(queries: Rows | tf.data.Dataset, sample: int, seed: int) -> Rows | tf.data.Dataset:
+    if isinstance(queries, Rows):
+        if sample >= len(queries):
+            return queries
+        mask = np.zeros(len(queries), bool)
+        mask[np.random.default_rng(seed).choice(len(queries), sample, replace=False)] = True
+        return queries.where(RowMask([mask]))
+    return queries.unbatch().take(sample).batch(min(sample, 4096))

@@ -1,0 +1,73 @@
+"""`tfdual evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tfdual.data.infer_schema import infer_schema
+from tfdual.data.read import read
+from tfdual.evaluation import EvaluationOptions, EvaluationReport, evaluate_retriever
+from tfdual.evaluation.evaluation_report import REPORT
+from tfdual.evaluation.recall_picture import picture_class
+from tfdual.schema import ColumnSchema, Schema
+from tfdual.serving import Retriever
+
+
+def evaluate(
+    model_dir: Annotated[Path, typer.Argument(help="What `Retriever.export` wrote: a version, or a folder of them.")],
+    source: Annotated[str, typer.Argument(help="Raw queries: a file, a directory or a glob.")],
+    relevant: Annotated[str | None, typer.Option(help="Column of relevant item ids. Default: the item id's.")] = None,
+    k: Annotated[list[int] | None, typer.Option("-k", "--k", help="A cut-off; may stand several times.")] = None,
+    seen: Annotated[str | None, typer.Option(help="Column of item ids that are not to be found.")] = None,
+    relevance: Annotated[str | None, typer.Option(help="Column of grades of the relevant items.")] = None,
+    slice: Annotated[list[str] | None, typer.Option(help="Report each value of this column by itself.")] = None,
+    train: Annotated[str | None, typer.Option(help="Rows trained on: popularity, and new and rare items.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json, values a query and a picture.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="A report.json of the same queries to test against.")] = None,
+) -> None:
+    """Measure a saved model on held-out queries: recall, NDCG, MRR, MAP against its whole corpus."""
+    if out is not None:
+        picture_class()
+        if (out / REPORT).exists():
+            raise FileExistsError(f"{out / REPORT} is there already. Move it away, or name another folder.")
+    other = None if compare is None else EvaluationReport.load(compare)
+    retriever = Retriever.load(model_dir)
+    relevant = relevant or retriever.description["item_id"]
+    options = EvaluationOptions(relevance, slices=tuple(slice or ()))
+    ids = [name for name in (relevant, seen) if name is not None]
+    schema = _query_schema(retriever, source, ids, [name for name in (relevance, *options.slices) if name])
+    trained = None if train is None else read(train, Schema([_item_column(retriever)]))
+    with Console(stderr=True).status("Evaluating ..."):
+        report = evaluate_retriever(
+            retriever, read(source, schema), tuple(k or (10, 100)), relevant, seen, trained, options
+        )
+    comparison = None if other is None else report.compare(other)
+    if out is not None:
+        report.save(out, beside=None if other is None else {str(compare): other})
+    typer.echo(str(report))
+    if comparison is not None:
+        typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{comparison}")
+
+
+def _query_schema(retriever: Retriever, source: str, ids: list[str], others: list[str]) -> Schema:
+    """The retriever's columns and those named, whose form the first rows of the source tell.
+
+    Raises:
+        ValueError: the source lacks a column.
+    """
+    found = infer_schema(source, print_reasons=False)
+    if missing := [name for name in [*retriever.query_schema.column_names, *ids, *others] if name not in found]:
+        raise ValueError(f"{source} lacks the columns {missing}. It has {found.column_names}.")
+    dtype = _item_column(retriever).dtype
+    columns = {name: ColumnSchema(name, dtype=found[name].dtype, is_list=found[name].is_list) for name in others}
+    columns |= {name: ColumnSchema(name, dtype=dtype, is_list=found[name].is_list) for name in ids}
+    return retriever.query_schema + Schema(
+        column for name, column in columns.items() if name not in retriever.query_schema
+    )
+
+
+def _item_column(retriever: Retriever) -> ColumnSchema:
+    items = Schema.from_dict(retriever.description["item_schema"])
+    return items[retriever.description["item_id"]]

@@ -1,0 +1,88 @@
+"""Item ids, and where each stands in the corpus."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+
+
+class Corpus:
+    """The ids of the items, in the order of their embeddings.
+
+    Args:
+        ids: `(items,)`, integers or strings.
+        column: str. The column that they come from, for messages.
+
+    Raises:
+        ValueError: there is no item, or an id stands twice.
+    """
+
+    def __init__(self, ids: np.ndarray, column: str) -> None:
+        if not len(ids):
+            raise ValueError("The corpus holds no item. Pass items of at least one row.")
+        self.column = column
+        self._order = np.argsort(ids, kind="stable")
+        self._ranks = np.argsort(self._order)
+        self._sorted = ids[self._order]
+        if len(repeated := self._sorted[1:][self._sorted[1:] == self._sorted[:-1]]):
+            raise ValueError(
+                f"Item ids must differ; the column '{column}' repeats some, such as {repeated[0]!r}. "
+                "Use `rows.unique(by=...)`."
+            )
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def positions(self, ids: np.ndarray, column: str) -> np.ndarray:
+        """Where these ids stand in the corpus, -1 for ids of no item.
+
+        Raises:
+            ValueError: the ids are strings and those of the corpus are not, or the other way round.
+        """
+        if len(ids) and (ids.dtype.kind == "O") != (self._sorted.dtype.kind == "O"):
+            kinds = ["strings" if values.dtype.kind == "O" else "numbers" for values in (ids, self._sorted)]
+            raise ValueError(
+                f"The ids in '{column}' are {kinds[0]} and those of the items, in '{self.column}', are {kinds[1]}. "
+                "Read both columns with one dtype."
+            )
+        places = np.minimum(np.searchsorted(self._sorted, ids), len(self) - 1)
+        return np.where(self._sorted[places] == ids, self._order[places], -1)
+
+    def sorted_ids(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """The ids of pairs by row, then by id: the same for a corpus in any order."""
+        ranks = self._ranks[positions]
+        return self._sorted[ranks[np.lexsort((ranks, rows))]]
+
+    def pairs(self, batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs (row of the batch, position of the item) of an id column; ids of no item are left out."""
+        rows, ids = row_values(batch, column)
+        positions = self.positions(ids, column)
+        return rows[positions >= 0], positions[positions >= 0]
+
+
+def row_values(batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (row of the batch, value) of a column of single values or of lists.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    if column not in batch:
+        raise ValueError(f"The rows lack the column '{column}'. They have {sorted(batch)}.")
+    values = batch[column]
+    if isinstance(values, tf.RaggedTensor):
+        return values.value_rowids().numpy(), values.flat_values.numpy()
+    array = values.numpy()
+    return np.repeat(np.arange(len(array)), array.size // max(1, len(array))), array.reshape(-1)
+
+
+def row_count(values: Tensor) -> int:
+    """How many rows a column of a batch has."""
+    return int(values.nrows()) if isinstance(values, tf.RaggedTensor) else len(values)
+
+
+def padded(rows: np.ndarray, positions: np.ndarray, count: int) -> np.ndarray:
+    """Pairs in the order of their rows as a matrix `(count, longest)`, -1 where a row is shorter."""
+    lengths = np.bincount(rows, minlength=count)
+    matrix = np.full((count, max(1, lengths.max(initial=0))), -1, dtype=np.int64)
+    matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = positions
+    return matrix
