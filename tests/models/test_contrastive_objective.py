@@ -60,9 +60,7 @@ def scores_of(made: MatrixFactorizationModel, candidates: np.ndarray, inputs: di
 
 
 def softmax_loop(own: np.ndarray, others: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    return np.array(
-        [np.logaddexp.reduce([s, *row[keep]]) - s for s, row, keep in zip(own, others, kept, strict=True)]
-    )
+    return np.array([np.logaddexp.reduce([s, *row[keep]]) - s for s, row, keep in zip(own, others, kept, strict=True)])
 
 
 def test_negatives_of_a_column_join_those_of_the_batch() -> None:
@@ -157,6 +155,12 @@ def test_several_positives_are_those_that_are_known() -> None:
     assert loss_of(made, inputs) == pytest.approx(np.mean(wanted), rel=1e-5)
 
 
+def test_negatives_of_a_column_need_their_log_probability_where_sampling_is_corrected() -> None:
+    made = model(negatives=InBatch() + ColumnNegatives("shown"), sampling_correction=True)
+    with pytest.raises(ValueError, match="needs the log-probability of the items of ColumnNegatives"):
+        loss_of(made, batch(shown=tf.constant([[2]] * 6, tf.int64)))
+
+
 @pytest.mark.parametrize("loss", [None, losses.sampled_softmax])
 def test_only_the_hardest_negatives_count(loss: object) -> None:
     inputs = batch(item_id=tf.constant([7, 3, 5, 2, 1, 9], tf.int64))
@@ -225,7 +229,7 @@ def test_all_settings_survive_saving(tmp_path: Path) -> None:
         "symmetric": True,
         "known_positives": "user_id",
         "several_positives": True,
-        "loss": functools.partial(losses.hinge, margin=0.7),
+        "loss": functools.partial(losses.semi_hard_triplet, margin=0.7),
         "sampling_correction": StreamingFrequency(ITEMS),
         "distinct_items": False,
         "parts": 2,

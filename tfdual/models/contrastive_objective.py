@@ -146,7 +146,9 @@ class ContrastiveObjective(keras.layers.Layer):
         """
 
         def encoded(columns: dict[str, Tensor]) -> Items:
-            return Items(encode_item(columns), columns[self.item_id], self.log_probability(columns))
+            known = not self._reads_log_probability or self._log_probability_column in columns
+            log_probability = self.log_probability(columns) if known else None  # a source asks for it if it needs it
+            return Items(encode_item(columns), columns[self.item_id], log_probability)
 
         batch = Batch(columns, pairs.query, pairs.item, encoded)
         extra, log_count = self.negatives.candidates(batch)
@@ -166,13 +168,21 @@ class ContrastiveObjective(keras.layers.Layer):
         settings = self.symmetric, self.several_positives, self.once_each, in_batch, self.negatives.hardest
         return Scoring(self.loss, (_scale(first), _scale(second)), *settings)
 
+    @property
+    def _log_probability_column(self) -> str:
+        return f"{self.item_id}_log_probability"
+
+    @property
+    def _reads_log_probability(self) -> bool:
+        return self.sampling_correction is True
+
     def log_probability(self, columns: dict[str, Tensor]) -> Tensor | None:
         """Natural logarithm of the probability that a training row holds the item, `(rows,)`; None: no correction."""
         if not self.sampling_correction:
             return None
         if isinstance(self.sampling_correction, StreamingFrequency):
             return self.sampling_correction.log_probability(columns[self.item_id])
-        name = f"{self.item_id}_log_probability"
+        name = self._log_probability_column
         if name not in columns:
             raise ValueError(
                 f"The sampling correction needs the column '{name}', which `Preprocessor` gives for the column tagged "

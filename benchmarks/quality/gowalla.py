@@ -1,0 +1,261 @@
+"""Gowalla, LightGCN's split: Recall@20 and NDCG@20 over all items that are not in the user's training rows.
+
+Ids alone, embeddings of 64, no graph.
+
+    python benchmarks/quality/gowalla.py                            the chosen settings, on test, three seeds
+    python benchmarks/quality/gowalla.py --ablation                 each with one change, one seed
+    python benchmarks/quality/gowalla.py --only NAME ... --valid    on the validation part of train: where settings are chosen
+"""
+
+import argparse
+import functools
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import tfdual
+from tfdual import ColumnSchema, Schema, Tags, losses, negatives
+from tfdual.evaluation import EvaluationReport
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+SCHEMA = Schema([ColumnSchema("user_id", [Tags.USER_ID]), ColumnSchema("item_id", [Tags.ITEM_ID])])
+PUBLISHED = {
+    "MF-BPR": (0.1627, 0.1378),
+    "YouTube-DNN two-tower": (0.1754, 0.1473),
+    "LightGCN": (0.1820, 0.1547),
+    "MF-CCL": (0.1837, 0.1493),
+    "UltraGCN": (0.1862, 0.1580),
+    "SimpleX": (0.1872, 0.1557),
+}
+DIM = 64
+K = 20
+Sources = Callable[["Data"], negatives.Negatives]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained."""
+
+    temperature: float = 0.1
+    batch: int = 2_048
+    epochs: int = 30
+    rate: float = 1e-3
+    l2: float = 0.0
+    post: str | None = "l2-norm"
+    known: bool = True
+    correction: bool = True
+    loss: Callable | None = None
+    sources: Sources = lambda data: negatives.InBatch()
+
+
+def uniform(count: int) -> Sources:
+    """The batch's items, and some of the catalogue."""
+    return lambda data: negatives.InBatch() + negatives.Uniform(count, seed=0).adapt(data.catalogue)
+
+
+def catalogue_alone(count: int) -> Sources:
+    """Some of the catalogue."""
+    return lambda data: negatives.Uniform(count, seed=0).adapt(data.catalogue)
+
+
+def memory(size: int) -> Sources:
+    """The batch's items, and those of the batches before."""
+    return lambda data: negatives.InBatch() + negatives.CrossBatchMemory(size, warm_up=1_000)
+
+
+CHOSEN = Settings()
+BPR = replace(
+    CHOSEN, loss=functools.partial(losses.bpr, max_positives=1), sources=catalogue_alone(512), temperature=1.0
+)
+CCL = functools.partial(losses.cosine_contrastive, margin=0.9, negative_weight=150.0)
+ABLATION = {
+    "chosen": CHOSEN,
+    "no sampling correction": replace(CHOSEN, correction=False),
+    "known positives as negatives": replace(CHOSEN, known=False),
+    "temperature 0.05": replace(CHOSEN, temperature=0.05),
+    "temperature 0.2": replace(CHOSEN, temperature=0.2),
+    "and 2,048 uniform negatives": replace(CHOSEN, sources=uniform(2_048)),
+    "2,048 uniform negatives alone": replace(CHOSEN, sources=catalogue_alone(2_048)),
+    "and a memory of 8,192": replace(CHOSEN, sources=memory(8_192)),
+    "the 256 hardest of the batch": replace(CHOSEN, sources=lambda data: negatives.InBatch(hardest=256)),
+    "BPR, raw scores": replace(BPR, post=None, l2=1e-4),
+    "cosine contrastive": replace(CHOSEN, loss=CCL, sources=catalogue_alone(1_024), temperature=1.0),
+}
+
+
+class Data:
+    """The rows of a split, and what users have in training."""
+
+    def __init__(self, folder: Path, valid: bool) -> None:
+        train, test = (pq.read_table(folder / f"{name}.parquet") for name in ("train", "test"))
+        if valid:
+            held = np.asarray(train["in_valid"])
+            train, test = train.filter(~held), train.filter(held)
+        self.table = train.select(["user_id", "item_id"])
+        self.train = tfdual.read(self.table, SCHEMA)
+        self.prep = tfdual.Preprocessor(SCHEMA).adapt(self.train)
+        items = np.unique(np.concatenate([np.asarray(train["item_id"]), np.asarray(test["item_id"])]))
+        self.items = tfdual.read({"item_id": items}, SCHEMA.select_by_name(["item_id"]))
+        self.catalogue = self.train.unique(by="item_id").batch(8_192).map(self.prep)
+        seen, relevant = lists(train), lists(test)
+        users = sorted(relevant)
+        lists_of_ids = [ColumnSchema(name, [Tags.ITEM], is_list=True) for name in ("relevant", "seen")]
+        self.queries = tfdual.read(
+            pa.table(
+                {
+                    "user_id": users,
+                    "relevant": [relevant[user] for user in users],
+                    "seen": [seen.get(user, np.zeros(0, "int64")) for user in users],
+                }
+            ),
+            Schema([SCHEMA["user_id"], *lists_of_ids]),
+        )
+
+    def batches(self, settings: Settings, seed: int) -> tf.data.Dataset:
+        """Shuffled pairs, each with all items of its user."""
+        batches = self.train.batch(settings.batch, shuffle=True, seed=seed, drop_remainder=True).map(self.prep)
+        if not settings.known:
+            return batches
+        ready = self.prep({name: tf.constant(np.asarray(self.table[name])) for name in ("user_id", "item_id")})
+        order = tf.argsort(ready["user_id"], stable=True)
+        known = tf.RaggedTensor.from_value_rowids(
+            tf.gather(ready["item_id"], order), tf.gather(ready["user_id"], order), validate=False
+        )
+        return batches.map(lambda batch: batch | {"known": tf.gather(known, batch["user_id"])})
+
+
+def lists(table: pa.Table) -> dict[int, np.ndarray]:
+    """The items of each user."""
+    users, items = np.asarray(table["user_id"]), np.asarray(table["item_id"])
+    order = np.argsort(users, kind="stable")
+    distinct, starts = np.unique(users[order], return_index=True)
+    return dict(zip(distinct.tolist(), np.split(items[order], starts[1:]), strict=True))
+
+
+def build(data: Data, settings: Settings) -> tfdual.TwoTowerModel:
+    """A row of a table for each user and each item."""
+    towers = tfdual.MatrixFactorizationBlock(data.prep.schema, DIM, post=settings.post, embeddings_l2_reg=settings.l2)
+    return tfdual.TwoTowerModel(
+        towers,
+        temperature=settings.temperature,
+        negatives=settings.sources(data),
+        loss=settings.loss,
+        sampling_correction=settings.correction and settings.loss is None,
+        known_positives="known" if settings.known else None,
+    )
+
+
+def trained(
+    data: Data, settings: Settings, seed: int, console: Console, every: int = 0
+) -> tuple[EvaluationReport, float]:
+    """The report of a model after its last epoch, and the seconds of training."""
+    keras.utils.set_random_seed(seed)
+    model = build(data, settings)
+    model.compile(tfdual.LazyAdam(settings.rate))
+    batches, seconds = data.batches(settings, seed), 0.0
+
+    def report() -> EvaluationReport:
+        return tfdual.evaluate(model, data.queries, data.items, (K,), data.prep, "relevant", "seen", train=data.train)
+
+    for first in range(0, settings.epochs, every or settings.epochs):
+        start = time.perf_counter()
+        model.fit(
+            batches, initial_epoch=first, epochs=min(first + (every or settings.epochs), settings.epochs), verbose=0
+        )
+        seconds += time.perf_counter() - start
+        if every:
+            found = report()
+            console.print(f"  epoch {first + every}: {found['recall@20']:.4f} {found['ndcg@20']:.4f}, {seconds:.0f} s")
+    return report(), seconds
+
+
+def data_folder() -> Path:
+    """Where the data lie: `$TFDUAL_DATA`, or `../shared/data` beside the repository."""
+    return Path(os.environ.get("TFDUAL_DATA", REPOSITORY.parent / "shared" / "data")) / "gowalla"
+
+
+def main() -> None:
+    """Train, evaluate, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ablation", action="store_true", help="every variant, with the first seed")
+    parser.add_argument("--only", nargs="+", default=["chosen"], choices=ABLATION, help="variants")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--valid", action="store_true", help="train on less, evaluate on the validation part of train")
+    parser.add_argument("--every", type=int, default=0, help="evaluate each so many epochs")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="settings to change")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    arguments = parser.parse_args()
+    console = Console()
+    if not data_folder().exists():
+        console.print(f"There is no Gowalla in {data_folder()}. Set TFDUAL_DATA to the folder that holds gowalla/.")
+        raise SystemExit(1)
+    data = Data(data_folder(), arguments.valid)
+    changes = {name: json.loads(value) for name, value in (one.split("=") for one in arguments.set)}
+    names, seeds = (list(ABLATION), arguments.seeds[:1]) if arguments.ablation else (arguments.only, arguments.seeds)
+    runs = []
+    for name in names:
+        for seed in seeds:
+            settings = replace(ABLATION[name], **changes)
+            report, seconds = trained(data, settings, seed, console, arguments.every)
+            runs.append(run(name, seed, report, seconds, settings))
+            console.print(
+                f"{name}, seed {seed}: {runs[-1]['recall@20']:.4f} / {runs[-1]['ndcg@20']:.4f}, {seconds:.0f} s"
+            )
+            if arguments.out:
+                arguments.out.write_text(json.dumps(described(runs, arguments.valid), indent=2) + "\n")
+    console.print(table(runs, arguments.valid))
+
+
+def run(name: str, seed: int, report: EvaluationReport, seconds: float, settings: Settings) -> dict[str, Any]:
+    """What is kept of a run."""
+    kept = {metric: report[metric] for metric in ("recall@20", "ndcg@20", "coverage@20")}
+    intervals = {metric: report.intervals[metric] for metric in ("recall@20", "ndcg@20")}
+    plain = {key: value for key, value in vars(settings).items() if isinstance(value, (int, float, str))}
+    return {"variant": name, "seed": seed, **kept, "intervals": intervals, "seconds": round(seconds), "settings": plain}
+
+
+def described(runs: list[dict[str, Any]], valid: bool) -> dict[str, Any]:
+    """The runs, and where they ran."""
+    return {
+        "split": "validation part of train" if valid else "test",
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "versions": {"tfdual": tfdual.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        "published": {name: {"recall@20": pair[0], "ndcg@20": pair[1]} for name, pair in PUBLISHED.items()},
+        "runs": runs,
+    }
+
+
+def table(runs: list[dict[str, Any]], valid: bool) -> Table:
+    """The runs below what is published."""
+    shown = Table(
+        "", "Recall@20", "NDCG@20", "95 % of users' means", "s", title=f"Gowalla, {'valid' if valid else 'test'}"
+    )
+    for name, (recall, ndcg) in ({} if valid else PUBLISHED).items():
+        shown.add_row(f"{name} (published)", f"{recall:.4f}", f"{ndcg:.4f}", "", "")
+    for one in runs:
+        low, high = one["intervals"]["recall@20"]
+        row = f"{one['recall@20']:.4f}", f"{one['ndcg@20']:.4f}", f"{low:.4f} to {high:.4f}", str(one["seconds"])
+        shown.add_row(f"tfdual: {one['variant']}, seed {one['seed']}", *row)
+    return shown
+
+
+if __name__ == "__main__":
+    main()
