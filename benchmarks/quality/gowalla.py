@@ -4,7 +4,7 @@ Ids alone, embeddings of 64, no graph.
 
     python benchmarks/quality/gowalla.py                            the chosen settings, on test, three seeds
     python benchmarks/quality/gowalla.py --ablation                 each with one change, one seed
-    python benchmarks/quality/gowalla.py --only NAME ... --valid    on the validation part of train: where settings are chosen
+    python benchmarks/quality/gowalla.py --only NAME --valid        on the validation part of train, to choose settings
 """
 
 import argparse

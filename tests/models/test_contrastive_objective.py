@@ -229,7 +229,7 @@ def test_all_settings_survive_saving(tmp_path: Path) -> None:
         "symmetric": True,
         "known_positives": "user_id",
         "several_positives": True,
-        "loss": functools.partial(losses.semi_hard_triplet, margin=0.7),
+        "loss": functools.partial(losses.hinge, margin=0.7),
         "sampling_correction": StreamingFrequency(ITEMS),
         "distinct_items": False,
         "parts": 2,
@@ -242,6 +242,19 @@ def test_all_settings_survive_saving(tmp_path: Path) -> None:
     assert loaded.get_config() == made.get_config()
     assert loaded.objective.loss.keywords == {"margin": 0.7}
     assert loss_of(loaded, inputs) == pytest.approx(loss_of(made, inputs), rel=1e-5)
+
+
+def test_loss_of_ones_own_is_saved_once_it_is_registered(tmp_path: Path) -> None:
+    def mine(scores: tf.Tensor, labels: tf.Tensor, mask: tf.Tensor, sample_weight: tf.Tensor) -> tf.Tensor:
+        return losses.bpr(2 * scores, labels, mask, sample_weight)
+
+    made, inputs = model(loss=mine), batch()
+    assert loss_of(made, inputs) > 0
+    with pytest.raises(ValueError, match="Put `@keras.saving.register_keras_serializable"):
+        made.save(tmp_path / "model.keras")
+    keras.saving.register_keras_serializable("tests")(mine)
+    made.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").objective.loss is mine
 
 
 @pytest.mark.parametrize(

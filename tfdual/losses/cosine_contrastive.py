@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import mean_where, read_candidates
 
 
+@register
 def cosine_contrastive(
     scores: Tensor,
     labels: Tensor,

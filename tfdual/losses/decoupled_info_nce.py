@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import log_sum_less_score, mean_where, read_candidates
 
 
+@register
 def decoupled_info_nce(
     scores: Tensor, labels: Tensor, mask: Tensor | None = None, sample_weight: Tensor | None = None
 ) -> Tensor:

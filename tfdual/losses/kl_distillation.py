@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import (
     log_sum_less_score,
@@ -12,6 +13,7 @@ from tfdual.losses._candidates import (
 )
 
 
+@register
 def kl_distillation(
     scores: Tensor,
     teacher_scores: Tensor,

@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import mean_where, read_candidates, read_teacher_scores
 
 
+@register
 def margin_mse(
     scores: Tensor,
     labels: Tensor,

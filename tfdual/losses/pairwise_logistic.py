@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import mean_where, pair_up, query_weights, read_labels, read_mask, read_scores
 
 
+@register
 def pairwise_logistic(
     scores: Tensor, labels: Tensor, mask: Tensor | None = None, sample_weight: Tensor | None = None
 ) -> Tensor:

@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import log_sum_less_score, mean_where, of_shape, read_candidates, read_scores
 
 
+@register
 def sampled_softmax(
     scores: Tensor,
     labels: Tensor,

@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses._candidates import Candidates, mean_where, pair_up, positive_scores, read_candidates
 
 
+@register
 def semi_hard_triplet(
     scores: Tensor,
     labels: Tensor,

@@ -11,17 +11,25 @@ def function_config(function: Callable | None) -> Any:
     """A function as what JSON can hold.
 
     Args:
-        function: of a module, such as `tfdual.losses.bpr`, or registered with Keras; a `functools.partial` of one with
-            keyword arguments; or None.
+        function: registered with Keras, as those of `tfdual.losses` are; a `functools.partial` of one with keyword
+            arguments; or None.
 
     Raises:
-        ValueError: a partial with positional arguments.
+        ValueError: another function, or a partial with positional arguments.
     """
-    if not isinstance(function, functools.partial):
-        return keras.saving.serialize_keras_object(function)
-    if function.args:
-        raise ValueError(f"A partial is saved with its keywords. Name its positional arguments {function.args}.")
-    return {"partial_of": keras.saving.serialize_keras_object(function.func), "keywords": dict(function.keywords)}
+    if function is None:
+        return None
+    plain, partial = (function.func, function) if isinstance(function, functools.partial) else (function, None)
+    if keras.saving.get_registered_object(keras.saving.get_registered_name(plain)) is not plain:
+        raise ValueError(
+            f"A model is saved with the name of its loss, and Keras doesn't know {plain}. Put "
+            "`@keras.saving.register_keras_serializable()` before its definition."
+        )
+    if partial is None:
+        return keras.saving.serialize_keras_object(plain)
+    if partial.args:
+        raise ValueError(f"A partial is saved with its keywords. Name its positional arguments {partial.args}.")
+    return {"partial_of": keras.saving.serialize_keras_object(plain), "keywords": dict(partial.keywords)}
 
 
 def function_from(config: Any) -> Callable | None:
