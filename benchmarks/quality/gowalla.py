@@ -11,11 +11,9 @@ import argparse
 import functools
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
+from quality_report import data_folder, write_report
 from rich.console import Console
 from rich.table import Table
 
@@ -33,8 +32,6 @@ import tfdual
 from tfdual import ColumnSchema, Schema, Tags, losses, negatives
 from tfdual.evaluation import EvaluationReport
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
 SCHEMA = Schema([ColumnSchema("user_id", [Tags.USER_ID]), ColumnSchema("item_id", [Tags.ITEM_ID])])
 PUBLISHED = {
     "MF-BPR": (0.1627, 0.1378),
@@ -186,11 +183,6 @@ def trained(
     return report(), seconds
 
 
-def data_folder() -> Path:
-    """Where the data lie: `$TFDUAL_DATA`, or `../shared/data` beside the repository."""
-    return Path(os.environ.get("TFDUAL_DATA", REPOSITORY.parent / "shared" / "data")) / "gowalla"
-
-
 def main() -> None:
     """Train, evaluate, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,10 +195,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON to write")
     arguments = parser.parse_args()
     console = Console()
-    if not data_folder().exists():
-        console.print(f"There is no Gowalla in {data_folder()}. Set TFDUAL_DATA to the folder that holds gowalla/.")
-        raise SystemExit(1)
-    data = Data(data_folder(), arguments.valid)
+    load_before = os.getloadavg()[0]
+    data = Data(data_folder("gowalla", console), arguments.valid)
     changes = {name: json.loads(value) for name, value in (one.split("=") for one in arguments.set)}
     names, seeds = (list(ABLATION), arguments.seeds[:1]) if arguments.ablation else (arguments.only, arguments.seeds)
     runs = []
@@ -219,7 +209,8 @@ def main() -> None:
                 f"{name}, seed {seed}: {runs[-1]['recall@20']:.4f} / {runs[-1]['ndcg@20']:.4f}, {seconds:.0f} s"
             )
             if arguments.out:
-                arguments.out.write_text(json.dumps(described(runs, arguments.valid), indent=2) + "\n")
+                split = "validation part of train" if arguments.valid else "test"
+                write_report(arguments.out, "gowalla", load_before, {"split": split}, published=published(), runs=runs)
     console.print(table(runs, arguments.valid))
 
 
@@ -231,16 +222,9 @@ def run(name: str, seed: int, report: EvaluationReport, seconds: float, settings
     return {"variant": name, "seed": seed, **kept, "intervals": intervals, "seconds": round(seconds), "settings": plain}
 
 
-def described(runs: list[dict[str, Any]], valid: bool) -> dict[str, Any]:
-    """The runs, and where they ran."""
-    return {
-        "split": "validation part of train" if valid else "test",
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": {"tfdual": tfdual.__version__, "tensorflow": tf.__version__, "keras": keras.__version__},
-        "published": {name: {"recall@20": pair[0], "ndcg@20": pair[1]} for name, pair in PUBLISHED.items()},
-        "runs": runs,
-    }
+def published() -> dict[str, dict[str, float]]:
+    """The table to stand beside."""
+    return {name: {"recall@20": recall, "ndcg@20": ndcg} for name, (recall, ndcg) in PUBLISHED.items()}
 
 
 def table(runs: list[dict[str, Any]], valid: bool) -> Table:

@@ -25,9 +25,8 @@ from tfdual.demo import pictures
 from tfdual.demo.output import REPORT, written_aside
 from tfdual.demo.progress import TrainingProgress
 from tfdual.demo.recipe import Recipe
-from tfdual.evaluation import CorpusEvaluation, evaluate
+from tfdual.evaluation import CorpusEvaluation, evaluate, evaluate_rankings
 from tfdual.index import ScaNN
-from tfdual.metrics import ranking_metrics
 from tfdual.models import TwoTowerModel
 from tfdual.optimizers import LazyAdam
 from tfdual.preprocessing import Preprocessor
@@ -65,10 +64,11 @@ class Demo:
             history = self._train(model, prep, train, queries, items)
             arguments: dict[str, Any] = {"preprocessor": prep, "relevant": "relevant", "seen": self._seen()}
             with self._step("Evaluating against the whole corpus"):
-                results: dict[str, dict[str, float]] = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
+                results = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
             for name, rank in self.recipe.baselines.items():
                 with self._step(f"Baseline: {name}"):
-                    results[name] = self._score(rank(max(KS)))
+                    ranked, corpus = rank(max(KS)), self.recipe.items[self.recipe.item_id].to_numpy()
+                    results[name] = evaluate_rankings(ranked, queries, corpus, "relevant", KS)
             with self._step("Building the ScaNN index"):
                 retriever = model.to_retriever(items, ScaNN(), prep, self.recipe.attributes)
             report = self._report(results, history, retriever.description["index"], model)
@@ -124,13 +124,6 @@ class Demo:
         self.seconds["Training"] = round(time.perf_counter() - started, 1)
         return fitted.history
 
-    def _score(self, ranked: np.ndarray) -> dict[str, float]:
-        relevant = self.recipe.queries.column("relevant").to_pylist()
-        hits = np.array([np.isin(row, wanted) for row, wanted in zip(ranked, relevant, strict=True)])
-        sizes = np.array([len(wanted) for wanted in relevant])
-        means = {name: float(values.mean()) for name, values in ranking_metrics(hits, sizes, KS).items()}
-        return means | {"queries": len(sizes)}
-
     def _report(self, results: dict, history: dict, index: dict, model: TwoTowerModel) -> dict[str, Any]:
         recipe = self.recipe
         return {
@@ -140,7 +133,7 @@ class Demo:
                 "epochs": recipe.epochs,
                 "batch_size": recipe.batch_size,
                 "learning_rate": recipe.learning_rate,
-                "temperature": model.temperature,
+                "temperature": model.objective.temperature,
                 "seed": self.seed,
                 "parameters": int(model.count_params()),
             },
