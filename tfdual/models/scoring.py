@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from tfdual._backend import gathered, matching_pairs, replicas, summed_over_replicas
+from tfdual._backend import distinct_rows, gathered, matching_pairs, replicas, summed_over_replicas
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.losses import in_batch_softmax
@@ -63,8 +63,9 @@ class Scoring:
         candidates = join_items([*([pairs.item] if in_batch else []), *([] if extra is None else [extra])])
         if candidates is None:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
+        distinct = self.distinct and distinct and in_batch
         if pairs.known is not None:
-            known = matching_pairs(pairs.known, candidates.ids)
+            known = _known_pairs(pairs, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
             return self._of_matrix(self.loss, pairs, candidates, scale, known)
         return in_batch_softmax(
@@ -73,7 +74,7 @@ class Scoring:
             pairs.item.ids,
             pairs.item.log_probability,
             pairs.weight,
-            self.distinct and distinct and in_batch,
+            distinct,
             extra,
             known,
             self.hardest,
@@ -102,6 +103,21 @@ class Scoring:
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
         return loss(scores, labels, mask, pairs.weight)
+
+
+def _known_pairs(pairs: Pairs, ids: Tensor, distinct: bool) -> Tensor:
+    """Pairs of a query and the place of a candidate that is known to be right for it, `(pairs, 2)`.
+
+    Of the batch's items, which come first, `distinct` names each by its first row: where a popular one stands a
+    hundred times, that is a hundredth of the pairs.
+    """
+    if not distinct:
+        return matching_pairs(pairs.known, ids)
+    first = distinct_rows(pairs.item.ids)[0]
+    extra = ops.arange(ops.shape(pairs.item.ids)[0], ops.shape(ids)[0], dtype=first.dtype)
+    places = ops.concatenate([first, extra], axis=0)
+    found = matching_pairs(pairs.known, ops.take(ids, places))
+    return ops.stack([found[:, 0], ops.take(places, found[:, 1])], axis=1)
 
 
 def _marked(places: Tensor, shape: tuple) -> Tensor:
