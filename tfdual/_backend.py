@@ -90,7 +90,7 @@ def sum_and_stack(step: Callable[[Any], tuple[Any, Any]], count: Any, start: Any
         count: int or a scalar, at least 1.
         start: what is added to the sum.
     """
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or (isinstance(count, int) and count == 1):
         steps = [step(place) for place in range(count)]
         return sum((first for first, _ in steps), start), ops.stack([second for _, second in steps])
 

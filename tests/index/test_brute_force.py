@@ -1,12 +1,15 @@
 """Exact search and exclusion, against NumPy."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual.index import BruteForce
+from tfdual.index import BruteForce, _block_top_k, brute_force
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.normal(size=(300, 8)).astype(np.float32)
@@ -85,6 +88,121 @@ def test_embeddings_are_a_matrix_of_some_items(embeddings: np.ndarray) -> None:
 def test_an_index_is_built_before_it_is_searched() -> None:
     with pytest.raises(ValueError, match=r"holds no item yet. Call `build\(embeddings\)` first"):
         BruteForce().search(tf.zeros([1, 8]), 1)
+
+
+def whole_numbers(rows: int, seed: int, least: int = -9, most: int = 9) -> np.ndarray:
+    """Vectors whose products are exact in float32, and often equal."""
+    return np.random.default_rng(seed).integers(least, most + 1, size=(rows, 4)).astype(np.float32)
+
+
+def best(queries: np.ndarray, items: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and positions; of equal scores, the lower position comes first."""
+    scores = queries @ items.T
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, axis=1), order
+
+
+@pytest.mark.parametrize("items", [1, 2, 63, 64, 65, 127, 128, 129, 6_400, 9_999])
+def test_of_equal_scores_the_lower_position_comes_first(items: int) -> None:
+    index = BruteForce().build(whole_numbers(items, seed=1))
+    queries = whole_numbers(40, seed=2)
+    queries[7] = 0
+    for k in (1, 2, 30, items - 1, items, items + 1):
+        scores, positions = index.search(tf.constant(queries), k)
+        expected = best(queries, whole_numbers(items, seed=1), k)
+        np.testing.assert_array_equal(positions, expected[1])
+        np.testing.assert_array_equal(scores, expected[0])
+
+
+@pytest.mark.parametrize("items", [64, 129, 300, 385])
+def test_blocks_of_queries_and_parts_of_the_items_change_nothing(items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brute_force, "ITEMS_AT_ONCE", 128)
+    monkeypatch.setattr(brute_force, "QUERIES_AT_ONCE", (2, 4))
+    monkeypatch.setattr(_block_top_k, "FEW_BLOCKS", 0)
+    monkeypatch.setattr(_block_top_k, "FEW_SCORES", 0)
+    index = BruteForce().build(whole_numbers(items, seed=1))
+    queries = whole_numbers(11, seed=2)
+    expected = best(queries, whole_numbers(items, seed=1), items)
+    for count in (1, 3, 4, 5, 11):
+        for k in (1, 40, items):
+            scores, positions = index.search(tf.constant(queries[:count]), k)
+            np.testing.assert_array_equal(positions, expected[1][:count, :k])
+            np.testing.assert_array_equal(scores, expected[0][:count, :k])
+
+
+def test_exclusion_in_a_corpus_of_many_blocks() -> None:
+    items, queries = whole_numbers(20_000, seed=1, least=-99, most=99), whole_numbers(30, seed=2, least=-99, most=99)
+    everything = best(queries, items, 20_000)[1]
+    exclude = np.concatenate([everything[:, :50:3], np.full((30, 5), -1)], axis=1)
+    expected = [[j for j in row if j not in hidden][:60] for row, hidden in zip(everything, exclude, strict=True)]
+    positions = BruteForce().build(items).search(tf.constant(queries), 60, tf.constant(exclude))[1]
+    np.testing.assert_array_equal(positions, expected)
+
+
+@pytest.mark.parametrize("items", [300, 20_000])
+def test_a_batch_without_queries_finds_nothing(items: int) -> None:
+    index = BruteForce().build(whole_numbers(items, seed=1))
+    scores, positions = index.search(tf.zeros([0, 4]), 7)
+    assert scores.shape == positions.shape == (0, 7)
+    assert index.search(tf.zeros([0, 4]), 7, tf.zeros([0, 3], tf.int32))[1].shape == (0, 7)
+
+
+def test_queries_of_float64_are_searched_in_float32(index: BruteForce) -> None:
+    scores, positions = index.search(tf.constant(QUERIES, tf.float64), 3)
+    np.testing.assert_array_equal(positions, ORDER[:, :3])
+    assert scores.dtype == tf.float32
+
+
+LOADED = """
+import sys
+import numpy as np
+import tensorflow as tf
+queries, expected = np.load(sys.argv[2] + "/queries.npy"), np.load(sys.argv[2] + "/expected.npy")
+loaded = tf.saved_model.load(sys.argv[1])
+for count, k in ((0, 5), (1, 5), (600, 5), (600, 70)):
+    found = loaded.search(tf.constant(queries[:count]), tf.constant(k))[1].numpy()
+    assert found.shape == (count, k), found.shape
+    assert (found == expected[:count, :k]).all()
+assert "tfdual" not in sys.modules
+"""
+
+
+def test_a_saved_model_finds_the_same_in_a_process_without_this_library(tmp_path: Path) -> None:
+    items, queries = whole_numbers(20_000, seed=1, least=-99, most=99), whole_numbers(600, seed=2, least=-99, most=99)
+    index = BruteForce().build(items)
+    module = tf.Module()
+    module.resources = index.resources
+    specs = [tf.TensorSpec([None, 4]), tf.TensorSpec([], tf.int32)]
+    module.search = tf.function(lambda q, k: index.search(q, k), input_signature=specs)
+    tf.saved_model.save(module, tmp_path / "saved")
+    np.save(tmp_path / "queries.npy", queries)
+    np.save(tmp_path / "expected.npy", best(queries, items, 70)[1])
+    command = [sys.executable, "-c", LOADED, str(tmp_path / "saved"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+MANY = """
+import resource
+import numpy as np
+import tensorflow as tf
+from tfdual.index import BruteForce
+rng = np.random.default_rng(0)
+index = BruteForce().build(rng.normal(size=(300_000, 8)).astype(np.float32))
+queries = rng.normal(size=(20_000, 8)).astype(np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+positions = index.search(tf.constant(queries), 10)[1].numpy()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+scores = queries[-3:] @ index.resources[0].numpy()[0]
+assert (np.sort(np.argsort(-scores)[:, :10]) == np.sort(positions[-3:])).all()
+"""
+
+
+@pytest.mark.slow
+def test_many_queries_on_many_items_are_searched_in_one_call_of_little_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 1_200  # MiB; all scores at once are 23,000
 
 
 def test_it_describes_itself(index: BruteForce) -> None:

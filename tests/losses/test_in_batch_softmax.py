@@ -1,9 +1,15 @@
 """The in-batch softmax against a loop over rows, and the gradient of the whole score matrix."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdual._items import Items
 from tfdual.losses import in_batch_softmax
 
 DIM = 8
@@ -302,3 +308,263 @@ def test_distinct_items_need_ids() -> None:
     query, item, *_ = example(4)
     with pytest.raises(ValueError, match="distinct=True needs item_ids"):
         in_batch_softmax(query, item, distinct=True)
+
+
+def counts_of(scores, ids, extra_ids, options) -> np.ndarray:
+    """How often each candidate, of the batch's rows and then the extra items, is a negative of each row."""
+    rows, skipped = len(ids), 0 if options["in_batch"] else len(ids)
+    pairs = {(row, place + skipped) for row, place in options["left_out"].tolist()}
+    same_item = {key: [row for row in range(rows) if ids[row] == key] for key in ids}
+    counts = np.zeros(scores.shape)
+    for row in range(rows):
+        for place, key in enumerate([*ids, *extra_ids]):
+            there = options["in_batch"] if place < rows else options["mask"][place - rows]
+            same = same_item[key] if options["distinct"] and place < rows else [place]
+            if there and key != ids[row] and place == same[0] and not any((row, other) in pairs for other in same):
+                counts[row, place] = len(same)
+        if options["hardest"] and np.count_nonzero(counts[row]) > options["hardest"]:
+            lowest = np.sort(scores[row][counts[row] > 0])[-options["hardest"]]
+            counts[row][scores[row] < lowest] = 0
+    return counts
+
+
+def loop_loss(scores, counts, positive, weight) -> float:
+    """One row, one candidate at a time, in float64."""
+    losses = []
+    for row, own in enumerate(positive):
+        total = own
+        for score, count in zip(scores[row], counts[row], strict=True):
+            total = total if count == 0 else np.logaddexp(total, score + np.log(count))
+        losses.append(total - own)
+    return float(np.average(losses, weights=weight))
+
+
+def autodiff_loss(query, item, further, counts, offset, weight) -> tf.Tensor:
+    """The same with the whole matrix, in float64."""
+    query, item, further = (tf.cast(vectors, tf.float64) for vectors in (query, item, further))
+    scores = tf.matmul(query, tf.concat([item, further], axis=0), transpose_b=True) - offset
+    positive = tf.reduce_sum(query * item, axis=1) - offset[: len(query)]
+    kept = tf.where(counts > 0, scores + np.log(np.maximum(counts, 1)), -np.inf)
+    losses = tf.reduce_logsumexp(tf.concat([kept, positive[:, None]], axis=1), axis=1) - positive
+    return tf.reduce_sum(losses * weight) / np.sum(weight)
+
+
+TOGETHER = {
+    "extra": {},
+    "extra and correction": {"corrected": True},
+    "extra, some not there": {"masked": True},
+    "extra alone": {"in_batch": False},
+    "extra alone, some not there": {"in_batch": False, "masked": True, "corrected": True},
+    "extra, distinct": {"distinct": True, "corrected": True},
+    "left out": {"further": 0, "pairs": 2000},
+    "left out, distinct": {"further": 0, "pairs": 2000, "distinct": True},
+    "left out, extra": {"pairs": 3000},
+    "left out, extra alone": {"pairs": 900, "in_batch": False},
+    "hardest": {"further": 0, "hardest": 3},
+    "hardest, distinct": {"further": 0, "hardest": 5, "distinct": True, "corrected": True},
+    "more hardest than there are": {"hardest": 10_000},
+    "all": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7, "distinct": True},
+    "all, no row twice": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7},
+    "all, extra alone": {"corrected": True, "masked": True, "pairs": 900, "hardest": 4, "in_batch": False},
+}
+
+
+CASES = [(rows, True, name) for rows in (7, 300) for name in TOGETHER]
+CASES += [(300, False, name) for name in TOGETHER if name.startswith("all")]
+
+
+@pytest.mark.parametrize(("rows", "static", "name"), CASES)
+def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str) -> None:
+    options = {"further": 31, "in_batch": True, "distinct": False, "hardest": None} | TOGETHER[name]
+    query, item, ids, log_probability, weight = example(rows, distinct=max(3, rows // 4))
+    rng, further = np.random.default_rng(1), options["further"]
+    vectors, extra_ids = rng.normal(size=(further, DIM)).astype("float32"), rng.integers(0, rows // 3 + 3, further)
+    offset = np.zeros(rows + further, "float32")
+    if options.get("corrected"):
+        offset = np.concatenate([log_probability, rng.normal(size=further)]).astype("float32")
+    options["mask"] = rng.random(further) < (0.6 if options.get("masked") else 2)
+    candidates = further + options["in_batch"] * rows
+    options["left_out"] = rng.integers(0, (rows, candidates), (options.get("pairs", 0), 2))
+    scores = query.astype("float64") @ np.concatenate([item, vectors]).T - offset
+    positive = np.sum(query.astype("float64") * item, axis=1) - offset[:rows]
+    counts = counts_of(scores, ids, extra_ids, options)
+
+    def once(query: tf.Tensor, item: tf.Tensor, further_vectors: tf.Tensor) -> tf.Tensor:
+        extra = Items(further_vectors, extra_ids, offset[rows:], options["mask"]) if further else None
+        own = ids, offset[:rows], weight, options["distinct"]
+        pairs = options["left_out"] if options.get("pairs") else None
+        return in_batch_softmax(query, item, *own, extra, pairs, options["hardest"], options["in_batch"])
+
+    if not static:
+        once = tf.function(once, input_signature=[tf.TensorSpec([None, DIM])] * 3)
+    inputs = [tf.constant(value) for value in (query, item, vectors)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        loss, wanted = once(*inputs), autodiff_loss(*inputs, counts, offset, weight)
+    assert float(loss) == pytest.approx(loop_loss(scores, counts, positive, weight), rel=1e-5, abs=1e-6)
+    for ours, theirs in zip(tape.gradient(loss, inputs), tape.gradient(wanted, inputs), strict=True):
+        np.testing.assert_allclose(0 if ours is None else ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def items(ids: list[int], vectors: np.ndarray, mask: list[bool] | None = None) -> Items:
+    return Items(tf.cast(vectors, tf.float32), tf.constant(ids, tf.int64), None, mask)
+
+
+def test_extra_item_that_is_not_there_gets_no_gradient_even_where_it_is_not_a_number() -> None:
+    query, item, ids, *_ = example(5)
+    vectors = np.array([np.full(DIM, np.nan), np.ones(DIM), np.full(DIM, np.inf)], "float32")
+
+    def loss(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        return in_batch_softmax(query, item, ids, extra=items([-1, -2, -3], vectors, [False, True, False]))
+
+    def of_one(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        return in_batch_softmax(query, item, ids, extra=items([-2], vectors))
+
+    value, query_gradient, extra_gradient = gradients(loss, query, vectors)
+    expected, wanted, _ = gradients(of_one, query, vectors[1:2])
+    assert value == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(query_gradient, wanted, rtol=1e-5, atol=1e-7)
+    assert not extra_gradient[[0, 2]].any()
+    assert extra_gradient[1].all()
+
+
+@pytest.mark.parametrize("left", ["extra of the same item", "extra not there", "no extra", "all left out"])
+def test_row_without_negatives_has_nothing_to_learn(left: str) -> None:
+    query, item, *_ = example(2)
+    vectors = np.ones((0 if left == "no extra" else 3, DIM), "float32")
+    ids, mask = (
+        ([4, 4, 4] if left == "extra of the same item" else [5, 6, 7])[: len(vectors)],
+        [left != "extra not there"],
+    )
+    pairs = [(row, place) for row in (1, 0) for place in range(3)] if left == "all left out" else None
+
+    def loss(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        extra = items(ids, vectors, mask * len(vectors))
+        return in_batch_softmax(query, item, np.array([4, 4]), extra=extra, left_out=pairs, in_batch=False)
+
+    value, *both = gradients(loss, query, vectors)
+    assert value == 0
+    assert not any(gradient.any() for gradient in both)
+
+
+def test_own_positive_is_never_left_out() -> None:
+    query, item, *_ = example(4)
+    everything = [(row, place) for row in range(4) for place in range(4)]
+    loss, *both = gradients(lambda query, item: in_batch_softmax(query, item, left_out=everything), query, item)
+    assert loss == 0
+    assert not any(gradient.any() for gradient in both)
+
+
+def test_order_and_repeats_of_the_pairs_change_nothing() -> None:
+    query, item, ids, *_ = example(20)
+    pairs = [(19, 2), (0, 5), (7, 7), (3, 1), (0, 4)]
+    once = float(in_batch_softmax(query, item, ids, left_out=sorted(pairs)))
+    assert float(in_batch_softmax(query, item, ids, left_out=pairs + pairs[::-1])) == once
+    assert once < float(in_batch_softmax(query, item, ids))
+
+
+def test_negatives_as_hard_as_the_hardest_count_too() -> None:
+    query = np.array([[1.0]], "float32")
+    extra = items([1, 2, 3, 4], np.array([[0.5], [2.0], [-1.0], [2.0]]))
+    loss = float(in_batch_softmax(query, query, np.array([0]), extra=extra, hardest=1))
+    assert loss == pytest.approx(np.log1p(2 * np.exp(2.0 - 1.0)), rel=1e-6)
+
+
+def test_distinct_item_that_repeats_is_one_of_the_hardest_and_counts_as_often() -> None:
+    query = np.array([[1.0], [0.0], [0.0], [0.0]], "float32")
+    item = np.array([[1.0], [2.0], [2.0], [1.5]], "float32")
+    weight = np.array([1.0, 0.0, 0.0, 0.0])
+    arguments = query, item, np.array([1, 2, 2, 3]), None, weight, True
+    of_two = np.log1p(2 * np.exp(2.0 - 1.0) + np.exp(1.5 - 1.0))
+    assert float(in_batch_softmax(*arguments, hardest=2)) == pytest.approx(of_two, rel=1e-6)
+    assert float(in_batch_softmax(*arguments, hardest=1)) == pytest.approx(np.log1p(2 * np.exp(2.0 - 1.0)), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_inputs_get_gradients_of_their_own_type(kind: str) -> None:
+    query, item, ids, *_ = example(6)
+    inputs = [tf.cast(vectors, kind) for vectors in (query, item, item[:2] + 1)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        loss = in_batch_softmax(*inputs[:2], ids, extra=Items(inputs[2], tf.constant([-1, -2], tf.int64)))
+    for gradient in tape.gradient(loss, inputs):
+        assert gradient.dtype == kind
+        assert np.any(tf.cast(gradient, "float32").numpy() != 0)
+
+
+@pytest.mark.parametrize("static", [True, False], ids=["static", "unknown"])
+def test_batch_of_no_rows_gives_zero(static: bool) -> None:
+    spec = tf.TensorSpec([0 if static else None, DIM])
+    empty = tf.zeros((0, DIM))
+    assert float(tf.function(in_batch_softmax, input_signature=[spec, spec])(empty, empty)) == 0
+
+
+def test_loss_compiled_by_xla_is_the_same() -> None:
+    query, item, ids, log_probability, weight = example(300, distinct=100)
+    compiled = tf.function(in_batch_softmax, jit_compile=True)
+    expected = expected_loss(query, item, ids, log_probability, weight)
+    assert float(compiled(query, item, ids, log_probability, weight)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"item_ids": None, "extra": items([7], np.ones((1, DIM)))}, "extra needs item_ids"),
+        ({"in_batch": False}, "in_batch=False leaves no negatives"),
+        ({"hardest": 0}, "hardest needs to be 1 or more.*Received 0"),
+        ({"item": np.ones((4, DIM + 1), "float32")}, f"Both towers must end in one width.*{DIM}.*{DIM + 1}"),
+        ({"extra": items([7], np.ones((1, DIM + 2)))}, f"width of the batch's items, {DIM}.*{DIM + 2}"),
+    ],
+)
+def test_what_cannot_work_is_said(wrong: dict, message: str) -> None:
+    query, item, ids, *_ = example(4)
+    with pytest.raises(ValueError, match=message):
+        in_batch_softmax(**{"query": query, "item": item, "item_ids": ids} | wrong)
+
+
+def test_other_backends_are_told_that_pairs_need_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, item, *_ = example(4)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="left_out needs the TensorFlow backend"):
+        in_batch_softmax(query, item, left_out=[(0, 1)])
+
+
+MEMORY_SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+from tfdual._items import Items
+from tfdual.losses import in_batch_softmax
+
+rng, rows, dim = np.random.default_rng(0), 65_536, 64
+static, options = sys.argv[1] == "static", sys.argv[2]
+size = rows if static else None
+
+@tf.function(input_signature=[tf.TensorSpec([size, dim]), tf.TensorSpec([size, dim]), tf.TensorSpec([size], tf.int64)])
+def step(query, item, ids):
+    places = tf.range(tf.shape(ids)[0])
+    extra = Items(item[:1000] / 2, tf.range(1000, dtype=tf.int64), mask=item[:1000, 0] > 0)
+    pairs = tf.stack([tf.reverse(places, [0]), places], axis=1)
+    chosen = {"item_ids": ids, "extra": extra, "left_out": pairs, "hardest": 8} if options == "all" else {}
+    with tf.GradientTape() as tape:
+        tape.watch([query, item])
+        loss = in_batch_softmax(query, item, **chosen)
+    return loss, *tape.gradient(loss, [query, item])
+
+query, item = (tf.constant(rng.normal(size=(rows, dim)) / 8, tf.float32) for _ in range(2))
+results = step(query, item, tf.constant(rng.integers(0, 20_000, rows)))
+assert all(np.isfinite(result).all() for result in results)
+print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
+@pytest.mark.parametrize("options", ["none", "all"])
+@pytest.mark.parametrize("size", ["static", "unknown"])
+def test_batch_of_65536_stays_below_2_gb_of_memory(size: str, options: str) -> None:
+    command = [sys.executable, "-c", MEMORY_SCRIPT, size, options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) < 2e9 / 1024

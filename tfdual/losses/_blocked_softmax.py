@@ -10,6 +10,7 @@ from tfdual._typing import Tensor
 
 BLOCK_ROWS = 256
 BLOCK_SCORES = 2**24  # at most, 64 MiB
+ALIGNED = 16  # products and softmax of whole vector registers are faster
 LEAST_SHARE = 1e-30  # float32 still holds its logarithm
 
 
@@ -31,11 +32,11 @@ def loss_and_gradients(
     """Loss, and gradients by query, by item as the positive, and by the candidates; `weight` is `(batch, 1)`.
 
     Each row's positive has the last column of the scores, and a vector of zeros there. So it takes part in the softmax,
-    and the products with the shares are those of the negatives alone.
+    and the products with the shares are those of the negatives alone. Columns between it and the candidates are empty.
     """
     rows, width = ops.shape(query)
     positive = ops.sum(query * item, axis=-1) - log_probability
-    vectors = ops.concatenate([candidates, ops.zeros((1, width))], axis=0)  # (candidates + 1, dim)
+    vectors = _fill(candidates, _spare(candidates), 0.0)  # (columns, dim)
     weighted = query * weight
     count, size = _blocks(rows, ops.shape(vectors)[0])
     own = negatives.own if negatives.places is None else negatives.places[0]
@@ -48,7 +49,7 @@ def loss_and_gradients(
         def scores() -> Tensor:
             return scores_of(block, query, positive, own)
 
-        shares = ops.softmax(scores(), axis=-1)  # (block, candidates + 1)
+        shares = ops.softmax(scores(), axis=-1)  # (block, columns)
         share = shares[:, -1]
         loss = ops.cond(
             ops.min(share) < LEAST_SHARE,
@@ -62,15 +63,17 @@ def loss_and_gradients(
     of_rows = ops.reshape(of_rows, (-1, width + 2))[:rows]
     loss = ops.sum(of_rows[:, -1:] * weight)
     missing = 1.0 - of_rows[:, -2:-1]
-    return loss, (of_rows[:, :-2] - missing * item) * weight, -missing * weighted, by_vector[:-1]
+    return loss, (of_rows[:, :-2] - missing * item) * weight, -missing * weighted, by_vector[: ops.shape(candidates)[0]]
 
 
 def _scorer(vectors: Tensor, negatives: Negatives, count: Tensor | int, size: Tensor | int) -> Callable:
-    """A function that gives the scores of a block, `(block, candidates + 1)`; minus infinity: left out."""
-    bias = ops.concatenate([negatives.bias, ops.zeros((1,))], axis=0)
-    is_last = ops.concatenate([ops.zeros_like(negatives.bias), ops.ones((1,))], axis=0)
+    """A function that gives the scores of a block, `(block, columns)`; minus infinity: left out."""
+    spare = _spare(negatives.bias)
+    is_last = ops.concatenate([ops.zeros_like(vectors[1:, 0]), ops.ones((1,))], axis=0)
+    bias = ops.where(is_last > 0, 0.0, _fill(negatives.bias, spare, -float("inf")))
     columns = ops.transpose(ops.concatenate([vectors, bias[:, None], is_last[:, None]], axis=1))
-    places = None if negatives.places is None else ops.concatenate([negatives.places[1], -ops.ones((1,))], axis=0)
+    places = None if negatives.places is None else _fill(negatives.places[1], spare, -1.0)
+    log_count = None if negatives.log_count is None else _fill(negatives.log_count, spare, 0.0)[:-1]
     pairs_of = None if negatives.left_out is None else _pairs_by_block(negatives.left_out, count, size)
 
     def scores_of(block: Tensor | int, query: Tensor, positive: Tensor, own: Tensor) -> Tensor:
@@ -81,7 +84,7 @@ def _scorer(vectors: Tensor, negatives: Negatives, count: Tensor | int, size: Te
             scores = _without(scores, ops.stack([ops.arange(ops.shape(own)[0], dtype=own.dtype), own], axis=1))
         if pairs_of is not None:
             scores = _without(scores, pairs_of(block))
-        return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, negatives.log_count)
+        return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, log_count)
 
     return scores_of
 
@@ -128,6 +131,15 @@ def _at_least(one: int, other: Tensor | int) -> Tensor | int:
 
 def _cut(values: Tensor, count: Tensor | int, size: Tensor | int) -> Tensor:
     """`(count, size, ...)`, with zeros after the last row."""
-    missing = count * size - ops.shape(values)[0]
-    padding = ops.zeros((missing, *values.shape[1:]), values.dtype)
-    return ops.reshape(ops.concatenate([values, padding], axis=0), (count, size, *values.shape[1:]))
+    values = _fill(values, count * size - ops.shape(values)[0], 0)
+    return ops.reshape(values, (count, size, *values.shape[1:]))
+
+
+def _spare(candidates: Tensor) -> Tensor | int:
+    """How many columns come after the candidates, at least one."""
+    return ALIGNED - ops.shape(candidates)[0] % ALIGNED
+
+
+def _fill(values: Tensor, spare: Tensor | int, value: float) -> Tensor:
+    """`values`, and after them `value`, `spare` times."""
+    return ops.concatenate([values, ops.full((spare, *values.shape[1:]), value, values.dtype)], axis=0)

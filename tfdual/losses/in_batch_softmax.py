@@ -43,8 +43,8 @@ def in_batch_softmax(
         extra: `Items`. Further negatives of every query, but of those whose positive has the same id. What its mask
             leaves out gets a gradient of 0, whatever its embedding holds. Defaults to `None`: none.
         left_out: int `(pairs, 2)`, pairs of a row and a candidate that is none of its negatives, in any order.
-            Candidates are counted through the batch's rows, then the extra items; with `in_batch=False`, through the
-            extra items alone. A row's own positive always stays; with `distinct`, a row stands for all of its item.
+            Candidates are counted through the batch's rows, then the extra items; with `in_batch=False`, through
+            the extra items alone. A row's own positive always stays; with `distinct`, a row stands for all of its item.
             TensorFlow backend only. Defaults to `None`: no pair.
         hardest: int. Only the `hardest` highest scores among the negatives of each query count, and those that equal
             the lowest of them. With `distinct`, an item is one negative here. Defaults to `None`: all.
@@ -58,16 +58,14 @@ def in_batch_softmax(
             embeddings that differ in width.
         RuntimeError: `distinct` or `left_out` on another backend than TensorFlow.
 
+    Example:
+        >>> query, item = ops.convert_to_tensor([[1.0], [2.0]]), ops.convert_to_tensor([[3.0], [1.0]])
+        >>> round(float(in_batch_softmax(query, item)), 4)
+        2.0725
+
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
     """
-    if distinct and item_ids is None:
-        raise ValueError("distinct=True needs item_ids, to know which rows hold the same item. Received none.")
-    if extra is not None and item_ids is None:
-        raise ValueError("extra needs item_ids, to leave each row's own item out. Received none. Pass item_ids.")
-    if not in_batch and extra is None:
-        raise ValueError("in_batch=False leaves no negatives. Pass them as `extra`, or set in_batch=True.")
-    if hardest is not None and hardest < 1:
-        raise ValueError(f"hardest needs to be 1 or more, or None for all negatives. Received {hardest}.")
+    _check_negatives(item_ids, distinct, extra, hardest, in_batch)
     _check_widths(query, item, extra)
     query, item = ops.cast(query, "float32"), ops.cast(item, "float32")
     rows = ops.shape(query)[0]
@@ -189,11 +187,29 @@ def _embedding(extra: Items) -> Tensor:
     return embedding if extra.mask is None else ops.where(ops.cast(extra.mask, "bool")[:, None], embedding, 0.0)
 
 
-def _check_widths(query: Tensor, item: Tensor, extra: Items | None) -> None:
-    """Whether the embeddings have one width.
+def _check_negatives(
+    item_ids: Tensor | None, distinct: bool, extra: Items | None, hardest: int | None, in_batch: bool
+) -> None:
+    """Whether the options fit together.
 
     Raises:
-        ValueError: they have not.
+        ValueError: they don't.
+    """
+    if distinct and item_ids is None:
+        raise ValueError("distinct=True needs item_ids, to know which rows hold the same item. Received none.")
+    if extra is not None and item_ids is None:
+        raise ValueError("extra needs item_ids, to leave each row's own item out. Received none. Pass the batch's ids.")
+    if not in_batch and extra is None:
+        raise ValueError("in_batch=False leaves no negatives. Pass them as `extra`, or set in_batch=True.")
+    if hardest is not None and hardest < 1:
+        raise ValueError(f"hardest needs to be 1 or more, or None for all negatives. Received {hardest}.")
+
+
+def _check_widths(query: Tensor, item: Tensor, extra: Items | None) -> None:
+    """Whether all embeddings have one width.
+
+    Raises:
+        ValueError: they don't.
     """
     if query.shape[-1] != item.shape[-1]:
         raise ValueError(
