@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from importlib.metadata import version
 
-from tfdual import data, losses, metrics, preprocessing
+from tfdual import data, losses, metrics, negatives, preprocessing
 from tfdual._debug import set_debug
 from tfdual.blocks import Block, L2Norm, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.data import Rows, infer_schema, read, validate
@@ -14,7 +14,7 @@ from tfdual.evaluation import CorpusEvaluation, evaluate
 from tfdual.features import EmbeddingOptions, FeatureEncoder, InputBlock
 from tfdual.fusion import ConcatFusion, PoolingFusion
 from tfdual.index import BruteForce, ScaNN
-from tfdual.models import TwoTowerModel
+from tfdual.models import MatrixFactorizationModel, SequenceModel, TwoTowerModel, YouTubeDNNModel
 from tfdual.optimizers import LazyAdam
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import ColumnSchema, Schema, Tags
@@ -37,6 +37,7 @@ __all__ = [
     "LazyAdam",
     "MLPBlock",
     "MatrixFactorizationBlock",
+    "MatrixFactorizationModel",
     "ParallelBlock",
     "PoolingFusion",
     "Preprocessor",
@@ -44,17 +45,20 @@ __all__ = [
     "Rows",
     "ScaNN",
     "Schema",
+    "SequenceModel",
     "SequentialBlock",
     "Tags",
     "Tower",
     "TwoTowerBlock",
     "TwoTowerModel",
+    "YouTubeDNNModel",
     "as_functional",
     "data",
     "evaluate",
     "infer_schema",
     "losses",
     "metrics",
+    "negatives",
     "preprocessing",
     "read",
     "set_debug",

@@ -1,5 +1,6 @@
-"""One row for each public Layer and Model, and for each Optimizer: how to make it, and what it takes."""
+"""One row for each public Layer, Model and Optimizer: how to make it, and what it takes."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,24 @@ from tfdual.fusion import (
     StackFusion,
     WeightedSumFusion,
 )
-from tfdual.models import TwoTowerModel
+from tfdual.losses import LearnedTemperature, supervised_contrastive
+from tfdual.models import (
+    ContrastiveObjective,
+    MatrixFactorizationModel,
+    SequenceModel,
+    TwoTowerModel,
+    YouTubeDNNModel,
+)
+from tfdual.negatives import (
+    ColumnNegatives,
+    CrossBatchMemory,
+    InBatch,
+    MinedNegatives,
+    Popularity,
+    StreamingFrequency,
+    SumOfNegatives,
+    Uniform,
+)
 from tfdual.optimizers import LazyAdam, LazyFtrl, LazyMomentum, MultiOptimizer, RowwiseAdagrad
 from tfdual.schema import Kind, Schema, Tags
 from tfdual.towers import DualEncoderBlock, Tower, TwoTowerBlock
@@ -65,11 +83,13 @@ class Row:
         cls: the class.
         arguments: every `__init__` argument, each with another value than its default.
         inputs: a batch; a tuple holds several arguments of the call.
+        keeps_dtype: bool. The output has the type of the input, whatever the policy. Defaults to `False`.
     """
 
     cls: type
     arguments: Callable[[], dict[str, Any]] = dict
     inputs: Callable[[], Any] = lambda: vectors(5)
+    keeps_dtype: bool = False
 
     def make(self) -> Any:
         return self.cls(**self.arguments())
@@ -319,7 +339,68 @@ TOWERS = [
         batch,
     ),
 ]
-ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS]
+MODELS = [
+    Row(
+        MatrixFactorizationModel,
+        lambda: {"schema": SCHEMA, "dim": 5, "item_bias": True, "initializer": "normal", "l2": 0.1, "parts": 2},
+        batch,
+    ),
+    Row(
+        YouTubeDNNModel,
+        lambda: {
+            "schema": SCHEMA,
+            "query_tower": mlp(4),
+            "embedding_options": OPTIONS,
+            "post": keras.layers.Dense(3, name="last"),
+            "temperature": 0.2,
+        },
+        batch,
+    ),
+    Row(
+        SequenceModel,
+        lambda: {
+            "schema": SCHEMA,
+            "sequence": "likes",
+            "dim": 4,
+            "encoder": TransformerEncoder(1, 2, max_length=3, pooling=None),
+            "max_length": 3,
+            "post": L2Norm(name="unit"),
+        },
+        lambda: {"likes": tf.constant(np.random.default_rng(0).integers(1, 30, (6, 4)))},
+    ),
+]
+TEMPERATURE = Row(
+    LearnedTemperature, lambda: {"initial": 0.2, "minimum": 0.05, "maximum": 2.0}, lambda: vectors(5), keeps_dtype=True
+)
+ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS, *MODELS, TEMPERATURE]
+# They have no call: their configs go through all of it, and tests/negatives/test_training.py saves and loads them.
+NEGATIVES = [
+    Row(ColumnNegatives, lambda: {"column": "shown", "item_id": "sku"}),
+    Row(CrossBatchMemory, lambda: {"size": 7, "warm_up": 3}),
+    Row(InBatch, lambda: {"hardest": 3}),
+    Row(MinedNegatives, lambda: {"count": 2, "ranks": [3, 9], "margin": 0.1, "seed": 2}),
+    Row(Popularity, lambda: {"count": 5, "power": 0.75, "seed": 2}),
+    Row(StreamingFrequency, lambda: {"size": 9, "rate": 0.1}),
+    Row(SumOfNegatives, lambda: {"parts": [InBatch(hardest=3), Uniform(5, seed=2)]}),
+    Row(Uniform, lambda: {"count": 5, "seed": 2}),
+]
+# Nor has it; tests/models/test_contrastive_objective.py saves and loads models that hold it.
+OBJECTIVES = [
+    Row(
+        ContrastiveObjective,
+        lambda: {
+            "item_id": "sku",
+            "temperature": (LearnedTemperature(0.3), 0.2),
+            "negatives": InBatch(hardest=4) + CrossBatchMemory(5),
+            "sampling_correction": StreamingFrequency(9),
+            "loss": functools.partial(supervised_contrastive),
+            "symmetric": True,
+            "known_positives": "likes",
+            "several_positives": True,
+            "distinct_items": False,
+        },
+    ),
+]
 OPTIMIZERS = [
     Row(
         LazyAdam,

@@ -35,6 +35,45 @@ def test_output_is_that_of_the_papers_layers(max_length: int, causal: bool, pool
             np.testing.assert_allclose(found[row], rows[-1] if pooling == "last" else rows.mean(axis=0), atol=2e-5)
 
 
+@pytest.mark.parametrize("max_length", [5, 3])
+@pytest.mark.parametrize("causal", [True, False])
+def test_without_pooling_the_state_of_every_entry_comes_in_front_and_zeros_after(max_length: int, causal: bool) -> None:
+    encoder = with_distinct_weights(TransformerEncoder(2, 2, max_length, causal=causal, pooling=None))
+    turned = encoder(ROWS[:, ::-1], MASK[:, ::-1])  # the padding stands in front
+    found = encoder(ROWS, MASK)
+    assert found.shape == turned.shape == (4, max_length, 4)
+    for row, length in enumerate(LENGTHS):
+        kept = min(length, max_length)
+        if length:
+            np.testing.assert_allclose(found[row, :kept], encoded(encoder, ROWS[row, :length]), atol=2e-5)
+            np.testing.assert_allclose(turned[row, :kept], encoded(encoder, ROWS[row, :length][::-1]), atol=2e-5)
+        np.testing.assert_array_equal(found[row, kept:], np.zeros((max_length - kept, 4)))
+
+
+def test_without_pooling_the_last_state_is_that_of_last_pooling() -> None:
+    every, last = (TransformerEncoder(2, 2, 5, pooling=pooling) for pooling in (None, "last"))
+    for encoder in (every, last):
+        with_distinct_weights(encoder)
+    found = every(ROWS, MASK, np.full((4, 5), 0.5, "float32"))
+    wanted = last(ROWS, MASK, np.full((4, 5), 0.5, "float32"))
+    for row, length in enumerate(LENGTHS):
+        np.testing.assert_allclose(found[row, max(length - 1, 0)], wanted[row], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(2, 2), (9, 3), (0, 1), (None, None)])
+def test_output_shape_without_pooling_keeps_at_most_the_last_entries(length: int | None, kept: int | None) -> None:
+    encoder = with_distinct_weights(TransformerEncoder(1, 2, 3, pooling=None))
+    assert encoder.compute_output_shape((6, length, 4)) == (6, kept, 4)
+    assert TransformerEncoder(1, 2, 3).compute_output_shape((6, length, 4)) == (6, 4)
+    if length is not None:
+        assert encoder(np.ones((6, length, 4), "float32"), np.ones((6, length), bool)).shape == (6, kept, 4)
+
+
+def test_pooling_of_none_is_kept_in_the_config() -> None:
+    again = TransformerEncoder.from_config(TransformerEncoder(pooling=None).get_config())
+    assert again.pooling is None
+
+
 def test_later_entry_does_not_change_an_earlier_state() -> None:
     encoder = with_distinct_weights(TransformerEncoder(2, 2, max_length=5))
     mask = tf.ones((4, 5), tf.bool)

@@ -12,6 +12,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch  # noqa: E402
 from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel  # noqa: E402
+from tfdual.negatives import InBatch, SumOfNegatives, Uniform  # noqa: E402
 
 # Of a tiny gradient Adam takes the sign, so it gets a large epsilon.
 OPTIMIZERS = {"sgd": lambda: keras.optimizers.SGD(0.1), "lazy_adam": lambda: LazyAdam(0.05, epsilon=0.1)}
@@ -20,6 +21,13 @@ WEIGHTS = np.array([1, 2, 0.5, 1, 3, 1], "float32")
 
 def inputs() -> dict[str, tf.Tensor]:
     return batch() | {"item_id": tf.constant([1, 2, 1, 5, 2, 1], tf.int64)}
+
+
+def sampled(strategy: tf.distribute.Strategy) -> SumOfNegatives:
+    """The items of the batch, and four of the catalogue: each replica draws the same."""
+    columns = ("item_id", "genres", "picture", "item_id_log_probability")
+    with strategy.scope():
+        return InBatch() + Uniform(4, seed=1).adapt([{name: batch()[name] for name in columns}])
 
 
 def model(strategy: tf.distribute.Strategy, optimizer: str = "sgd", **options) -> TwoTowerModel:
@@ -76,4 +84,10 @@ for name in OPTIMIZERS:
     for case in ({}, {"symmetric": True}):
         found, wanted = (weights_after_two_steps(strategy, name, **case) for strategy in (mirrored, single))
         require_equal(found, wanted, f"{name} {case}")
+found, wanted = (weights_after_two_steps(strategy, "sgd", parts=2) for strategy in (mirrored, single))
+require_equal(found, wanted, "in parts")
+found, wanted = (
+    weights_after_two_steps(strategy, "sgd", negatives=sampled(strategy)) for strategy in (mirrored, single)
+)
+require_equal(found, wanted, "sampled negatives")
 require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")

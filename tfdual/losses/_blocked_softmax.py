@@ -115,10 +115,10 @@ def _with_hardest(scores: Tensor, hardest: int, log_count: Tensor | None) -> Ten
 
 
 def _blocks(rows: Tensor | int, columns: Tensor | int) -> tuple[Tensor | int, Tensor | int]:
-    """How many blocks there are, at least one, and how many rows each has; they may hold more than `rows`."""
+    """How many blocks there are, and how many rows each has, at least one; they may hold more than `rows`."""
     size = _at_least(1, _at_most(BLOCK_ROWS, BLOCK_SCORES // columns))
     count = _at_least(1, -(-rows // size))
-    return count, -(-rows // count)
+    return count, _at_least(1, -(-rows // count))
 
 
 def _at_most(one: int, other: Tensor | int) -> Tensor | int:

@@ -7,12 +7,12 @@ from typing import Any
 import keras
 
 from tfdual._backend import data_dependent_shapes, ids_by_key, is_ragged
-from tfdual._build import build_once, serialized
+from tfdual._build import build_once, deserialized, serialized
 from tfdual._items import Items
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses import LearnedTemperature
-from tfdual.models.function_config import function_config
+from tfdual.models.function_config import function_config, function_from
 from tfdual.models.pairs import Pairs
 from tfdual.models.scoring import Loss, Scoring
 from tfdual.negatives import Batch, InBatch, Negatives, StreamingFrequency
@@ -210,6 +210,11 @@ class ContrastiveObjective(keras.layers.Layer):
             "several_positives": self.several_positives,
             "distinct_items": self.distinct_items,
         }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "ContrastiveObjective":
+        config = deserialized(config)
+        return cls(**config | {"loss": function_from(config["loss"])})
 
 
 def _scale(temperature: Temperature) -> Callable[[Tensor], Tensor]:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfdual._backend import distinct_rows
+from tfdual._backend import distinct_rows, replicas
 from tfdual._build import deserialized
 from tfdual._typing import Tensor
 from tfdual.data import Rows
@@ -125,8 +125,8 @@ class DualEncoder(keras.Model):
         if x is None or y_pred is None:
             raise ValueError("The loss needs the columns of the batch and the model's outputs: x=..., y_pred=...")
         self._refuse_labels(y)
-        loss = self._pair_loss(x, y_pred, sample_weight, training)
-        return loss + sum(map(self._aggregate_additional_loss, self.losses))
+        added = sum(map(self._aggregate_additional_loss, self.losses))  # encoding negatives replaces them
+        return self._pair_loss(x, y_pred, sample_weight, training) + added
 
     def _pair_loss(
         self, x: dict[str, Tensor], outputs: dict[str, Tensor], weight: Tensor | None, training: bool
@@ -151,12 +151,13 @@ class DualEncoder(keras.Model):
             return super().train_step(*args, **kwargs)
         x, y, weight = keras.utils.unpack_x_y_sample_weight(args[0])
         self._refuse_labels(y)
+        self._build_unless_built()
 
         def loss_of(outputs: dict[str, Tensor]) -> Tensor:
             return self._pair_loss(x, outputs, weight, training=True)
 
         loss, gradients = gradients_in_parts(self, x, self.parts, loss_of, self.optimizer.scale_loss)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(x[self.item_id])[0])
+        self._loss_tracker.update_state(loss * replicas(), sample_weight=tf.shape(x[self.item_id])[0])
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
         return self.get_metrics_result()
 
@@ -168,8 +169,7 @@ class DualEncoder(keras.Model):
         if strategy is None:
             return
         with strategy.scope():
-            if not self.built:
-                self.build(None)
+            self._build_unless_built()
             if self.optimizer is not None:
                 self.optimizer.build(self.trainable_variables)
 
@@ -186,12 +186,19 @@ class DualEncoder(keras.Model):
     @functools.cached_property
     def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:
         """`encode_query` as one TensorFlow graph, traced once."""
+        self._build_unless_built()
         return tf.function(lambda inputs: self.encode_query(inputs), reduce_retracing=True)
 
     @functools.cached_property
     def compiled_encode_item(self) -> Callable[[dict[str, Tensor]], Tensor]:
         """`encode_item` as one TensorFlow graph, traced once."""
+        self._build_unless_built()
         return tf.function(lambda inputs: self.encode_item(inputs), reduce_retracing=True)
+
+    def _build_unless_built(self) -> None:
+        """Make the weights before they are asked for; a graph that runs can't."""
+        if not self.built:
+            self.build(None)
 
     def to_retriever(
         self,

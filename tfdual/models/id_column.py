@@ -18,13 +18,15 @@ def item_id_of(schema: Schema) -> str:
     return columns.first.name
 
 
-def id_column(schema: Schema, tag: str) -> tuple[str, int]:
-    """The name of the column with this tag, and how many ids it has, from 0.
+def id_column(schema: Schema, tag: str, name: str | None = None) -> tuple[str, int]:
+    """The name of the column with this tag, or of the one that is named, and how many ids it has, from 0.
 
     Raises:
         ValueError: there is none, or several; its largest id is not known.
     """
-    columns = schema.select_by_tag(tag)
+    if name is not None and name not in schema:
+        raise ValueError(f"The schema has no column '{name}'. It has {schema.column_names}.")
+    columns = schema.select_by_tag(tag) if name is None else schema.select_by_name(name)
     if len(columns) != 1:
         raise ValueError(f"The model needs one column tagged '{tag}'. The schema has {columns.column_names}.")
     if (cardinality := columns.first.cardinality) is None:

@@ -29,7 +29,8 @@ class MatrixFactorizationModel(DualEncoder):
         dim: int. Width of a row. Defaults to 64.
         item_bias: bool. The embeddings are wider by 1 then. Defaults to `False`.
         initializer: a Keras initialiser of the rows, by name or object. Defaults to `"uniform"`, from -0.05 to 0.05.
-        l2: float. Adds `l2 * sum(rows ** 2) / batch` of the rows of a batch to the loss. Defaults to 0.
+        l2: float. Adds `l2 * mean(sum(row ** 2))` to the loss: the mean over the queries of a batch, and that over its
+            distinct items. Defaults to 0.
         options: how it trains, see `ContrastiveObjective` and `DualEncoder`. The `temperature` defaults to 1: the rows
             have any length.
 
@@ -37,7 +38,16 @@ class MatrixFactorizationModel(DualEncoder):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: not one column with each tag, or one without a known range; and what the options refuse.
+        ValueError: not one column with each tag, or one without a known range; a width below 1, a negative `l2`; and
+            what the options refuse.
+
+    Example:
+        >>> from tfdual import ColumnSchema
+        >>> user = ColumnSchema("user", [Tags.USER_ID], {"domain": {"max": 9}})
+        >>> item = ColumnSchema("item", [Tags.ITEM_ID], {"domain": {"max": 99}})
+        >>> model = MatrixFactorizationModel(Schema([user, item]), dim=8, item_bias=True)
+        >>> tuple(model.encode_query({"user": ops.convert_to_tensor([3, 4])}).shape)
+        (2, 9)
 
     Reference: Koren et al., 2009, "Matrix factorization techniques for recommender systems"
     """
@@ -51,18 +61,23 @@ class MatrixFactorizationModel(DualEncoder):
         l2: float = 0.0,
         **options: Any,
     ) -> None:
-        (query_id, queries), (item_id, items) = (id_column(schema, tag) for tag in (Tags.USER_ID, Tags.ITEM_ID))
+        query_id, queries = id_column(schema, Tags.USER_ID)
+        item_id, items = id_column(schema, Tags.ITEM_ID, options.pop("item_id", None))
+        if options.get("temperature") is None:
+            options["temperature"] = 1.0
         check_initializer(initializer)
-        super().__init__(options.pop("item_id", item_id), **{"temperature": 1.0} | options)
+        super().__init__(item_id, **options)
         self.query_id = query_id
         self.dim = dim
         self.item_bias = item_bias
         self.initializer = initializer
         self.l2 = l2
         self._schema = schema.select_by_name([query_id, item_id])
-        self.query_table = EmbeddingTable(queries, dim, initializer=initializer, l2=l2, name="query")
-        self.item_table = EmbeddingTable(items, dim, initializer=initializer, l2=l2, name="item")
-        self.biases = EmbeddingTable(items, 1, initializer="zeros", name="bias") if item_bias else None
+        rows = {"initializer": initializer, "l2": l2, "dtype": self.dtype_policy}
+        self.query_table = EmbeddingTable(queries, dim, **rows, name="query")
+        self.item_table = EmbeddingTable(items, dim, **rows, name="item")
+        bias = EmbeddingTable(items, 1, initializer="zeros", name="bias", dtype=self.dtype_policy)
+        self.biases = bias if item_bias else None
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         for table in (self.query_table, self.item_table, self.biases):

@@ -99,7 +99,7 @@ class Scoring:
             positive = marked if self.several_positives else positive
         if self.hardest is not None:
             kept = _hardest(scores[:, 1:], kept, self.hardest)
-        first = ops.ones_like(kept[:, :1])
+        first = ops.ones_like(own, dtype="bool")
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
         return loss(scores, labels, mask, pairs.weight)

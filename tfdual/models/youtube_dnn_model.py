@@ -23,8 +23,8 @@ class YouTubeDNNModel(DualEncoder):
     not the output table.
 
     Args:
-        schema: Schema. Model-ready columns: one tagged `ITEM_ID`; all that are neither tagged `ITEM` nor `TARGET` are
-            the query's.
+        schema: Schema. Model-ready columns: one tagged `ITEM_ID`; those tagged `USER`, `SESSION` or `CONTEXT` are the
+            query's.
         query_tower: layer or Block after the query's columns, such as `MLPBlock([256, 64])`; or a Block that reads
             columns by itself. Its width is that of the output table.
         embedding_options: EmbeddingOptions of the query's columns. Defaults to `None`: `EmbeddingOptions()`.
@@ -35,7 +35,18 @@ class YouTubeDNNModel(DualEncoder):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: not one column tagged `ITEM_ID`; no column for the query; and what the options refuse.
+        ValueError: not one column tagged `ITEM_ID`; no column for the query; a query that reads the item id; options
+            for a column or domain that is not there; and what the objective refuses.
+
+    Example:
+        >>> from keras import ops
+        >>> from tfdual import ColumnSchema, MLPBlock
+        >>> ids = {"domain": {"name": "video", "max": 99}}
+        >>> watched = ColumnSchema("watched", [Tags.USER], ids, is_list=True)
+        >>> video = ColumnSchema("video", [Tags.ITEM_ID], ids)
+        >>> model = YouTubeDNNModel(Schema([watched, video]), MLPBlock([8]))
+        >>> tuple(model.encode_query({"watched": ops.convert_to_tensor([[3, 4], [5, 0]])}).shape)
+        (2, 8)
 
     Reference: Covington et al., 2016, "Deep neural networks for YouTube recommendations"
     """
@@ -48,23 +59,25 @@ class YouTubeDNNModel(DualEncoder):
         post: LayerLike | None = "l2-norm",
         **options: Any,
     ) -> None:
-        item_id, self._cardinality = id_column(schema, Tags.ITEM_ID)
-        super().__init__(options.pop("item_id", item_id), **options)
-        self.embedding_options = embedding_options or EmbeddingOptions()
+        item_id, cardinality = id_column(schema, Tags.ITEM_ID, options.pop("item_id", None))
+        super().__init__(item_id, **options)
         self._schema = schema
+        self._cardinality = cardinality
+        self.embedding_options = embedding_options or EmbeddingOptions()
+        self.embedding_options.check_names(schema)
         body = Block.from_layer(Block.parse(query_tower))
         if not body.is_input:
-            columns = schema.excluding_by_tag([Tags.ITEM, Tags.ITEM_ID, Tags.TARGET])
-            if not columns:
-                raise ValueError(f"No column is left for the query. All are the item's: {schema.column_names}.")
-            body = FeatureEncoder(columns, self.embedding_options, aggregation="concat", name="features").connect(body)
-        self.query = Tower(body, post, name="query")
+            made = {"aggregation": "concat", "name": "features", "dtype": self.dtype_policy}
+            body = FeatureEncoder(_query_columns(schema), self.embedding_options, **made).connect(body)
+        self.query = Tower(body, post, name="query", dtype=self.dtype_policy)
+        if item_id in self.query.schema:
+            raise ValueError(f"The query reads '{item_id}', the item that it is to find. Leave it out of the tower.")
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.query)
         dim = self.query.embedding_dim
-        self.item_table = EmbeddingTable(self._cardinality, dim, name="item")
+        self.item_table = EmbeddingTable(self._cardinality, dim, name="item", dtype=self.dtype_policy)
         build_once(self.item_table)
         if self.item_post is not None:
             build_once(self.item_post, (None, dim))
@@ -77,7 +90,7 @@ class YouTubeDNNModel(DualEncoder):
     def encode_item(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """The items' rows, `(batch, dim)`."""
         rows = self.item_table(inputs[self.item_id])
-        return rows if self.item_post is None else self.item_post(rows)
+        return rows if self.item_post is None else self.item_post(rows, training=training)
 
     @property
     def query_columns(self) -> Sequence[str]:
@@ -103,3 +116,12 @@ class YouTubeDNNModel(DualEncoder):
         return super().from_config(
             config | {"schema": Schema.from_dict(config["schema"]), "embedding_options": options}
         )
+
+
+def _query_columns(schema: Schema) -> Schema:
+    """The columns of the query, with the weights of its lists."""
+    columns = schema.select_by_tag([Tags.USER, Tags.SESSION, Tags.CONTEXT]).excluding_by_tag([Tags.ITEM, Tags.TARGET])
+    if not columns:
+        raise ValueError(f"The query needs columns tagged USER, SESSION or CONTEXT. There is none in {schema!r}.")
+    weights = {column.weights for column in columns}
+    return Schema(column for column in schema if column.name in columns or column.name in weights)

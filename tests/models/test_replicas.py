@@ -1,0 +1,29 @@
+"""Training on two replicas is training on one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CASES = [
+    "sgd {}",
+    "sgd {'symmetric': True}",
+    "lazy_adam {}",
+    "lazy_adam {'symmetric': True}",
+    "in parts",
+    "sampled negatives",
+    "weighted",
+]
+
+
+@pytest.mark.slow
+def test_a_batch_on_two_replicas_trains_as_on_one() -> None:
+    """The losses, the weights after two steps, and the gradients of weighted rows that are unevenly split."""
+    script = REPOSITORY / "tests" / "models" / "replicas.py"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{case}: equal" for case in CASES]
