@@ -89,6 +89,7 @@ NAMES = {
         "evaluate",
         "evaluate_rankings",
         "evaluate_retriever",
+        "write_projector",
     ],
     "tfdual.features": [
         "AttentionPooling",
@@ -154,6 +155,7 @@ NAMES = {
         "reciprocal_rank",
     ],
     "tfdual.models": [
+        "BackupAndRestore",
         "ContrastiveObjective",
         "DualEncoder",
         "MatrixFactorizationModel",

@@ -7,6 +7,7 @@ from tfdual.evaluation.evaluate_rankings import evaluate_rankings
 from tfdual.evaluation.evaluate_retriever import evaluate_retriever
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
+from tfdual.evaluation.write_projector import write_projector
 
 __all__ = [
     "Comparison",
@@ -16,4 +17,5 @@ __all__ = [
     "evaluate",
     "evaluate_rankings",
     "evaluate_retriever",
+    "write_projector",
 ]

@@ -1,5 +1,6 @@
 """Retrieval models: `encode_query`, `encode_item`, `score`."""
 
+from tfdual.models.backup_and_restore import BackupAndRestore
 from tfdual.models.contrastive_objective import ContrastiveObjective
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.matrix_factorization_model import MatrixFactorizationModel
@@ -9,6 +10,7 @@ from tfdual.models.two_tower_model import TwoTowerModel
 from tfdual.models.youtube_dnn_model import YouTubeDNNModel
 
 __all__ = [
+    "BackupAndRestore",
     "ContrastiveObjective",
     "DualEncoder",
     "MatrixFactorizationModel",

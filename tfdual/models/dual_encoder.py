@@ -20,6 +20,7 @@ from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.pairs import Pairs
 from tfdual.models.retriever_of import retriever_of
+from tfdual.models.seed_states import load_seeds, save_seeds
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import Retriever
 
@@ -222,6 +223,15 @@ class DualEncoder(keras.Model):
             ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; an id stands twice.
         """
         return retriever_of(self, items, index, preprocessor, attributes)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Besides Keras's: the states of random layers, so that training goes on from a file as it would have here."""
+        super().save_own_variables(store)
+        save_seeds(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """What `save_own_variables` wrote."""
+        super().load_own_variables(load_seeds(self, store))
 
     def get_config(self) -> dict:
         of_layers = {"name", "dtype", "trainable"}

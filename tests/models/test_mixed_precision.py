@@ -1,0 +1,74 @@
+"""Training in half precision: weights stay float32, and the loss is that of float32."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.sample_columns import OPTIONS, SCHEMA, batch
+from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual.negatives import CrossBatchMemory, InBatch
+
+STEPS = 30
+
+
+def losses(policy: str, optimizer: keras.optimizers.Optimizer) -> tuple[TwoTowerModel, list[float]]:
+    keras.utils.set_random_seed(5)
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        towers = TwoTowerBlock(SCHEMA, MLPBlock([16, 8], activation="tanh"), embedding_options=OPTIONS, post="l2-norm")
+        model = TwoTowerModel(towers, temperature=0.2, negatives=InBatch() + CrossBatchMemory(8))
+        model.compile(optimizer)
+        data = tf.data.Dataset.from_tensors(batch()).repeat(STEPS)
+        found: list[float] = []
+        watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(logs["loss"]))
+        model.fit(data, epochs=3, verbose=0, callbacks=[watch])
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    return model, found
+
+
+def scaled() -> keras.optimizers.Optimizer:
+    """A scale at which no gradient overflows; Keras's own begins at 32,768 and leaves out steps until it fits."""
+    return keras.optimizers.LossScaleOptimizer(LazyAdam(0.003), initial_scale=128.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "optimizer"), [("mixed_float16", scaled), ("mixed_bfloat16", lambda: LazyAdam(0.003))]
+)
+def test_training_in_half_precision_goes_as_in_float32(
+    policy: str, optimizer: Callable[[], keras.optimizers.Optimizer]
+) -> None:
+    _, wanted = losses("float32", LazyAdam(0.003))
+    model, found = losses(policy, optimizer())
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert model(batch())["query"].dtype.name == policy.removeprefix("mixed_")
+    assert wanted[-1] < wanted[0] * 0.8
+    np.testing.assert_allclose(found, wanted, rtol=0.05)
+
+
+def test_the_scale_that_keras_sets_by_itself_finds_its_value() -> None:
+    model, found = losses("mixed_float16", LazyAdam(0.003))
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert float(model.optimizer.dynamic_scale) <= 2**15
+    assert 3 * STEPS - 10 < int(model.optimizer.iterations) <= 3 * STEPS
+    assert found[-1] < found[0] * 0.8
+
+
+def test_a_scaled_loss_does_not_change_rows_that_are_not_in_the_batch() -> None:
+    optimizer = keras.optimizers.LossScaleOptimizer(LazyAdam(0.003))
+    model, _ = losses("mixed_float16", optimizer)
+    assert model.optimizer is optimizer
+    ids = batch()["item_id"].numpy()
+    table = model.towers.item.tables["item_id"]
+    inside = {
+        variable.path: slot
+        for variable, slot in zip(model.trainable_weights, optimizer.inner_optimizer._slots[0], strict=True)
+    }
+    momentum = inside[table.embeddings.path].numpy()
+    moved = set(np.flatnonzero(np.abs(momentum).max(axis=1)))
+    likes = batch()["likes"].flat_values.numpy()
+    assert set(ids) <= moved <= set(ids) | set(likes)
