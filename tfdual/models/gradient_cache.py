@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfdual._typing import Tensor
+from tfdual.models.seed_states import seed_states
 
 Gradient: TypeAlias = Any  # Tensor, tf.IndexedSlices or None
 Embeddings = dict[str, Tensor]
@@ -106,9 +107,7 @@ def _of_part(
 def _states(model: keras.Model) -> list[keras.Variable]:
     """What a forward pass changes: states of random layers, and moving averages."""
     layers = model._flatten_layers(recursive=True, include_self=True)
-    moving = [variable for layer in layers for variable in layer._non_trainable_variables]
-    seeds = [generator.state for layer in layers for generator in layer._seed_generators]
-    return moving + seeds
+    return [variable for layer in layers for variable in layer._non_trainable_variables] + seed_states(model)
 
 
 def _assign(states: Sequence[keras.Variable], values: Sequence[Tensor]) -> None:
