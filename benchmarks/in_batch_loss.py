@@ -85,16 +85,21 @@ def step_table(batch: int, dim: int, results: dict[str, dict]) -> Table:
     """The steps of one batch size, for people."""
     counts = work(batch, dim)
     title = f"Batch {batch:,} x {dim}: {counts['multiply_adds'] / 1e9:.2f}e9 multiply-adds, "
-    title += f"{counts['bytes_of_scores'] / 1e9:.2f} GB of scores written and read"
+    title += f"{counts['bytes_of_scores'] / 1e9:.2f} GB of scores moved"
     shown = Table(title=title, title_justify="left", box=box.SIMPLE)
     shown.add_column("variant", no_wrap=True)
     for heading in ("ms", "least", "most", "faster", "share", "MB"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for name, result in results.items():
-        figures = (f"{result['milliseconds'][key]:,.1f}" for key in ("median", "min", "max"))
+        figures = (figure(result["milliseconds"][key]) for key in ("median", "min", "max"))
         times = "" if result["times_faster"] is None else f"{result['times_faster']:.2f}"
         shown.add_row(name, *figures, times, f"{result['share_of_products']:.0%}", f"{result['peak_mb']:,}")
     return shown
+
+
+def figure(value: float) -> str:
+    """Three digits or more."""
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 def memory_table(batch: int, peaks: dict[str, int]) -> Table:
