@@ -1,4 +1,4 @@
-"""One batch on one device, and on two replicas. A script, since devices are set before TensorFlow starts."""
+"""One batch on one device, and on two replicas. A script, since devices are set before TensorFlow runs."""
 
 import sys
 from typing import Any
@@ -7,12 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-from tests.sample_columns import OPTIONS, SCHEMA, batch  # noqa: E402
-from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel  # noqa: E402
-from tfdual.negatives import InBatch, SumOfNegatives, Uniform  # noqa: E402
+from tests.sample_columns import OPTIONS, SCHEMA, batch
+from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual.negatives import InBatch, SumOfNegatives, Uniform
 
 # Of a tiny gradient Adam takes the sign, so it gets a large epsilon.
 OPTIMIZERS = {"sgd": lambda: keras.optimizers.SGD(0.1), "lazy_adam": lambda: LazyAdam(0.05, epsilon=0.1)}
@@ -79,15 +76,23 @@ def require_equal(found: list[np.ndarray], wanted: list[np.ndarray], case: str) 
     sys.stdout.write(f"{case}: equal\n")
 
 
-single, mirrored = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-for name in OPTIMIZERS:
-    for case in ({}, {"symmetric": True}):
-        found, wanted = (weights_after_two_steps(strategy, name, **case) for strategy in (mirrored, single))
-        require_equal(found, wanted, f"{name} {case}")
-found, wanted = (weights_after_two_steps(strategy, "sgd", parts=2) for strategy in (mirrored, single))
-require_equal(found, wanted, "in parts")
-found, wanted = (
-    weights_after_two_steps(strategy, "sgd", negatives=sampled(strategy)) for strategy in (mirrored, single)
-)
-require_equal(found, wanted, "sampled negatives")
-require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
+def main() -> None:
+    """Compare, one line a case."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    single, mirrored = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for name in OPTIMIZERS:
+        for case in ({}, {"symmetric": True}):
+            found, wanted = (weights_after_two_steps(strategy, name, **case) for strategy in (mirrored, single))
+            require_equal(found, wanted, f"{name} {case}")
+    found, wanted = (weights_after_two_steps(strategy, "sgd", parts=2) for strategy in (mirrored, single))
+    require_equal(found, wanted, "in parts")
+    found, wanted = (
+        weights_after_two_steps(strategy, "sgd", negatives=sampled(strategy)) for strategy in (mirrored, single)
+    )
+    require_equal(found, wanted, "sampled negatives")
+    require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
+
+
+if __name__ == "__main__":
+    main()

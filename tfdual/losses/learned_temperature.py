@@ -31,7 +31,7 @@ class LearnedTemperature(keras.layers.Layer):
 
     Example:
         >>> temperature = LearnedTemperature(initial=0.1)
-        >>> f"{float(temperature.value()):.2f} {float(temperature(2.0)):.1f}"
+        >>> f"{float(temperature.value()):.2f} {float(temperature(ops.convert_to_tensor(2.0))):.1f}"
         '0.10 20.0'
 
     Reference: Radford et al., 2021, arXiv:2103.00020 (CLIP trains it, and clips it at 0.01)

@@ -136,7 +136,7 @@ class DualEncoder(keras.Model):
         if not training:
             return self.objective.validation_loss(pairs)
         loss = self.objective.training_loss(pairs, x, lambda columns: self.encode_item(columns, True))
-        step = self.optimizer.iterations.value if self.compiled else ops.convert_to_tensor(0)
+        step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
         return finite_or_stop(loss, step, x, outputs, self.trainable_variables)
 
     def _refuse_labels(self, y: Tensor | None) -> None:
