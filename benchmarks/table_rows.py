@@ -29,6 +29,7 @@ def summary(variants: list[Variant], steps: int) -> dict[str, dict]:
         variant.name: {
             "ms_per_step": round(median(times[variant.name]), 2),
             "times_the_first": round(median([o / f for o, f in zip(times[variant.name], first, strict=True)]), 3),
+            "ms_by_round": [round(one, 1) for one in times[variant.name]],
             "peak_mb": variant.rounds[-1]["peak_mb"],
             "versions": variant.versions,
         }
