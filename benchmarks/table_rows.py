@@ -1,9 +1,10 @@
 """Time of a training step with small and with huge embedding tables, of the same batch.
 
     python benchmarks/table_rows.py [--rows 10000 10000000] [--steps 40] [--rounds 5] [--out FILE]
-    python benchmarks/table_rows.py --rows 1000 2000 --steps 2 --rounds 1 --out /tmp/smoke.json     # does it run?
+    python benchmarks/table_rows.py --rows 5000 10000 --steps 2 --rounds 1 --out /tmp/smoke.json     # does it run?
 
 A step that touches the rows of its batch alone takes the same time whatever the table holds, but for the caches.
+No id stands twice in a batch, so that both tables have as many rows to update.
 """
 
 import argparse
@@ -59,6 +60,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "table_rows.json")
     chosen, console, load_before = parser.parse_args(), Console(), os.getloadavg()[0]
+    if chosen.batch > min(chosen.rows):
+        parser.error(f"--batch {chosen.batch} needs as many different ids, and a table has {min(chosen.rows)} rows.")
     settings = {"path": "", "batch": chosen.batch, "steps": chosen.steps, "rounds": chosen.rounds}
     commands = {str(rows): (sys.executable, WORKER) for rows in chosen.rows}
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,8 @@ def main() -> None:
     towers = TwoTowerBlock(Schema(columns), MLPBlock(synthetic.UNITS), embedding_options=options)
     model = TwoTowerModel(towers, sampling_correction=False)
     model.compile(LazyAdam())
-    ids = np.random.default_rng(0).integers(1, rows, (2, BATCHES, worker.batch))
+    draw = np.random.default_rng(0)
+    ids = np.array([[draw.choice(rows, worker.batch, replace=False) for _ in range(BATCHES)] for _ in range(2)])
     data = tf.data.Dataset.from_tensor_slices({"user_id": ids[0], "item_id": ids[1]})
     model.fit(
         data.repeat(),

@@ -184,12 +184,26 @@ def gathered(values: Any) -> Any:
     context = tf.distribute.get_replica_context()
     if not values.dtype.is_floating:
         return context.all_gather(values, axis=0)
-    rows = tf.shape(values)[0]
-    counts = context.all_gather(rows[None], axis=0)
-    before = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
-    around = [[before, tf.reduce_sum(counts) - before - rows], *[[0, 0]] * (len(values.shape) - 1)]
+    around = [_rows_around(values), *[[0, 0]] * (len(values.shape) - 1)]
     placed = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.pad(values, around))
     return tf.ensure_shape(placed, [None, *values.shape[1:]])
+
+
+def _rows_around(values: Any) -> list[Any]:
+    """How many rows the replicas before this one have, and those after it."""
+    context, rows = tf.distribute.get_replica_context(), tf.shape(values)[0]
+    counts = context.all_gather(rows[None], axis=0)
+    before = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
+    return [before, tf.reduce_sum(counts) - before - rows]
+
+
+def gathered_lists(lists: Any) -> Any:
+    """Lists of ids, ragged or padded with 0, of all replicas, as a ragged tensor."""
+    if replicas() == 1:
+        return lists
+    if not is_ragged(lists):
+        lists = tf.ragged.boolean_mask(lists, tf.not_equal(lists, 0))
+    return tf.RaggedTensor.from_row_lengths(gathered(lists.values), gathered(lists.row_lengths()), validate=False)
 
 
 def summed_over_replicas(value: Any) -> Any:
@@ -198,7 +212,17 @@ def summed_over_replicas(value: Any) -> Any:
 
 
 def ids_by_key(keys: Any, ids: Any) -> Any:
-    """For each row, the ids of all rows of its key: `(rows,)`, `(rows,)` -> ragged `(rows, None)`."""
+    """For each row, the ids of all rows of its key: `(rows,)`, `(rows,)` -> ragged `(rows, None)`.
+
+    Of the rows of all replicas.
+    """
+    if replicas() > 1:
+        first, rows = _rows_around(keys)[0], tf.shape(keys)[0]
+        return _ids_by_key(gathered(keys), gathered(ids))[first : first + rows]
+    return _ids_by_key(keys, ids)
+
+
+def _ids_by_key(keys: Any, ids: Any) -> Any:
     distinct, places = tf.unique(keys, out_idx=tf.int64)
     order = tf.argsort(places, stable=True)
     groups = tf.RaggedTensor.from_value_rowids(

@@ -17,7 +17,11 @@ WEIGHTS = np.array([1, 2, 0.5, 1, 3, 1], "float32")
 
 
 def inputs() -> dict[str, tf.Tensor]:
-    return batch() | {"item_id": tf.constant([1, 2, 1, 5, 2, 1], tf.int64)}
+    """Each row's user knows items of the other half of the batch."""
+    known = tf.ragged.constant([[1, 5], [2], [1, 2], [5, 1], [2, 5, 1], [1]], dtype=tf.int64)
+    ids = {"item_id": [1, 2, 1, 5, 2, 1], "user_id": [3, 4, 3, 3, 4, 5]}
+    ids = {name: tf.constant(values, tf.int64) for name, values in ids.items()}
+    return batch() | ids | {"known": known, "padded": known.to_tensor()}
 
 
 def sampled(strategy: tf.distribute.Strategy) -> SumOfNegatives:
@@ -91,6 +95,10 @@ def main() -> None:
         weights_after_two_steps(strategy, "sgd", negatives=sampled(strategy)) for strategy in (mirrored, single)
     )
     require_equal(found, wanted, "sampled negatives")
+    for known in ("known", "padded", "user_id"):
+        options = {"symmetric": True, "known_positives": known}
+        found, wanted = (weights_after_two_steps(strategy, "sgd", **options) for strategy in (mirrored, single))
+        require_equal(found, wanted, f"known positives: {known}")
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
 
 

@@ -15,6 +15,9 @@ CASES = [
     "lazy_adam {'symmetric': True}",
     "in parts",
     "sampled negatives",
+    "known positives: known",
+    "known positives: padded",
+    "known positives: user_id",
     "weighted",
 ]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from tfdual._backend import distinct_rows, gathered, matching_pairs, replicas, summed_over_replicas
+from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pairs, replicas, summed_over_replicas
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.losses import in_batch_softmax
@@ -47,7 +47,9 @@ class Scoring:
         """
         loss = self._one_way(pairs, extra, self.scales[0])
         if self.symmetric:
-            known = None if pairs.known is None else matching_pairs(pairs.known, pairs.item.ids)[:, ::-1]
+            known = pairs.known
+            if known is not None:
+                known = matching_pairs(gathered_lists(known), pairs.item.ids)[:, ::-1]
             queries = Items(pairs.query, pairs.item.ids)
             turned = Pairs(pairs.item.embedding, queries, pairs.weight)
             loss = (loss + self._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
