@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow as tf
 from evaluate_data import K, read
+from machine import multiply_adds_per_second
 from worker import Worker
 
 import tfdual
@@ -63,17 +64,6 @@ def product(items: np.ndarray):
     return run
 
 
-def product_in_cache(dim: int) -> float:
-    """Multiply-adds a second of the machine where nothing leaves its cache: the best of many products."""
-    left, right = tf.ones([1_024, dim]), tf.ones([dim, 4_096])
-    seconds = []
-    for _ in range(50):
-        started = time.perf_counter()
-        tf.matmul(left, right).numpy()
-        seconds.append(time.perf_counter() - started)
-    return 1_024 * 4_096 * dim / min(seconds)
-
-
 VARIANTS = {"tfdual, search": search, "tfdual, evaluate": evaluate, "product": product}
 
 
@@ -83,7 +73,7 @@ def main() -> None:
     worker.versions("tfdual", "tensorflow")
     items, queries, positives = read(worker.path, worker.settings["queries"][worker.variant])
     run = VARIANTS[worker.variant](items)
-    cached = product_in_cache(items.shape[1]) if worker.variant == "product" else 0.0
+    cached = multiply_adds_per_second(items.shape[1]) if worker.variant == "product" else 0.0
     del items
     for place in range(worker.rounds):
         count = len(queries) if place else worker.settings["warm_up"]

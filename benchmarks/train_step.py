@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import step_limit
 import synthetic
 from harness import HERE, Variant, measure, write_report
 from rich import box
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 BASELINE = "Keras, Adam"
+MACHINE = "the machine"
 SCRIPTS = {
     "tfdual, Parquet": "tfdual_train_step.py",
     "tfdual, in memory": "tfdual_train_step.py",
@@ -75,6 +77,22 @@ def summary(variants: list[Variant], examples: int) -> dict[str, dict]:
     return results
 
 
+def limit_of_step(path: Path, batch: int, variants: list[Variant], results: dict[str, dict]) -> dict[str, float]:
+    """Work of a step, what the machine reaches, and the share of that limit that each variant of tfdual reaches."""
+    machine = next(variant for variant in variants if variant.name == MACHINE).rounds
+    reached = {
+        name: median(report[name] for report in machine) for name in ("multiply_adds_per_second", "bytes_per_second")
+    }
+    work = step_limit.work(path, batch)
+    least = step_limit.limit(work, reached)
+    shares = {
+        name: least * result["examples_per_second"]["median"] / batch
+        for name, result in results.items()
+        if name.startswith("tfdual")
+    }
+    return work | reached | {"least_ms_per_step": 1000 * least, "share_of_limit": shares}
+
+
 def table(results: dict[str, dict]) -> Table:
     """The results for people."""
     shown = Table(title=f"Examples a second, and times {BASELINE}", title_justify="left", box=box.SIMPLE)
@@ -118,11 +136,20 @@ def main() -> None:
         synthetic.write(path, chosen.rows)
         settings = {"path": str(path), "batch": chosen.batch, "steps": chosen.steps, "rounds": chosen.rounds}
         commands = {name: (own, SCRIPTS[name]) for name, own in names.items()}
-        variants = measure(commands, settings, folder, console)
-    results = summary(variants, chosen.steps * chosen.batch)
+        variants = measure(commands | {MACHINE: (sys.executable, "machine_worker.py")}, settings, folder, console)
+        results = summary([one for one in variants if one.name != MACHINE], chosen.steps * chosen.batch)
+        limit = limit_of_step(path, chosen.batch, variants, results)
     console.print(table(results))
+    adds, moved = (limit[f"{name}_per_second"] / 1e9 for name in ("multiply_adds", "bytes"))
+    console.print(
+        f"A step: {limit['multiply_adds'] / 1e9:.2f} billion multiply-adds, {limit['bytes'] / 1e6:.0f} MB. "
+        f"The machine: {adds:.0f} billion and {moved:.1f} GB a second. "
+        f"At least {limit['least_ms_per_step']:.1f} ms."
+    )
+    for name, share in limit["share_of_limit"].items():
+        console.print(f"{name}: {share:.0%} of that limit")
     settings["rows"] = chosen.rows
-    write_report(chosen.out, "train_step", load_before, settings, baseline=BASELINE, results=results)
+    write_report(chosen.out, "train_step", load_before, settings, baseline=BASELINE, limit=limit, results=results)
     console.print(f"Written: {chosen.out}", soft_wrap=True)
 
 

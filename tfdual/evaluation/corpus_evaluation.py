@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from tfdual.data import Rows
 from tfdual.data.row_mask import RowMask
-from tfdual.evaluation.evaluate import evaluate
+from tfdual.evaluation.evaluate import evaluate_batches
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
+from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
 FAST = EvaluationOptions(bootstrap=0)
+KEPT_BYTES = 512 << 20
 
 
 class CorpusEvaluation(keras.callbacks.Callback):
@@ -22,7 +24,8 @@ class CorpusEvaluation(keras.callbacks.Callback):
     Place it before callbacks that read the logs, such as `EarlyStopping(monitor="val_ndcg@10", mode="max")`.
 
     Args:
-        queries, items, ks, preprocessor, relevant, seen: as for `evaluate`; `ks` defaults to `(10,)`.
+        queries, items, ks, preprocessor, relevant, seen: as for `evaluate`; `ks` defaults to `(10,)`. Raw rows are read
+            and preprocessed once, and kept, unless they take more than 512 MiB: queries and items each.
         every: int. Evaluate after the first epoch, every so many, and the last; the epochs between repeat the last
             figures, so that callbacks behind find them. Defaults to 1.
         sample: int. How many queries to ask: of rows, drawn once with the options' seed; of a dataset, the first.
@@ -52,7 +55,9 @@ class CorpusEvaluation(keras.callbacks.Callback):
         if every < 1 or (sample is not None and sample < 1):
             raise ValueError(f"every and sample are at least 1. Received every={every} and sample={sample}.")
         queries = queries if sample is None else _sampled(queries, sample, options.seed)
-        self._arguments = (queries, items, tuple(ks), preprocessor, relevant, seen)
+        self._queries = ReadyBatches(queries, preprocessor, KEPT_BYTES)
+        self._items = ReadyBatches(items, preprocessor, KEPT_BYTES)
+        self._ks, self._relevant, self._seen = tuple(ks), relevant, seen
         self._every = every
         self._options = options
         self.report: EvaluationReport | None = None
@@ -61,7 +66,8 @@ class CorpusEvaluation(keras.callbacks.Callback):
         """Evaluate, and write into `logs`."""
         last = epoch + 1 == self.params.get("epochs")
         if self.report is None or epoch % self._every == 0 or last:
-            self.report = evaluate(self.model, *self._arguments, options=self._options)
+            asked = self._queries, self._items, self._ks, self._relevant, self._seen
+            self.report = evaluate_batches(self.model, *asked, index=None, train=None, options=self._options)
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in self.report.items() if name != "queries"})
 

@@ -16,7 +16,7 @@ from tfdual.evaluation.popularity import training_counts
 from tfdual.evaluation.scorecard import Scorecard, check_numbers, cut_offs
 from tfdual.index import BruteForce, Index
 from tfdual.models import DualEncoder
-from tfdual.models.item_batches import encode_batches
+from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
 DEFAULTS = EvaluationOptions()
@@ -65,13 +65,29 @@ def evaluate(
             0, the unknown one; no query has a relevant item in the corpus; embeddings hold NaN; grades don't fit
             their ids; a slice column of lists, or of more than 20 values; `train` shares no item with the corpus.
     """
+    batches = ReadyBatches(queries, preprocessor), ReadyBatches(items, preprocessor)
+    return evaluate_batches(model, *batches, ks, relevant, seen, index, train, options)
+
+
+def evaluate_batches(
+    model: DualEncoder,
+    queries: ReadyBatches,
+    items: ReadyBatches,
+    ks: Iterable[int],
+    relevant: str | None,
+    seen: str | None,
+    index: Index | None,
+    train: Training | None,
+    options: EvaluationOptions,
+) -> EvaluationReport:
+    """What `evaluate` does, with batches that may be kept from one time to the next."""
     ks = cut_offs(ks)
     columns = QueryColumns(relevant or model.item_id, seen, options.relevance, options.candidates, options.slices)
-    corpus, embeddings = embed_items(model, items, preprocessor)
+    corpus, embeddings = embed_items(model, items)
     counts = None if train is None else _counts(train, items, corpus)
     built = (index or BruteForce()).build(embeddings)
     card = Scorecard(corpus, ks, columns, options, counts)
-    for batch, encoded in encode_batches(model.compiled_encode_query, queries, preprocessor):
+    for batch, encoded in queries.encoded(model.compiled_encode_query):
         check_numbers(encoded, card.asked)
 
         def search(judged: Judgements, rows: np.ndarray, depth: int, encoded: np.ndarray = encoded) -> Any:
@@ -84,20 +100,18 @@ def evaluate(
     return card.report(settings(ks, columns, options) | {"index": built.describe()})
 
 
-def embed_items(
-    model: DualEncoder, items: Rows | tf.data.Dataset, preprocessor: Preprocessor | None
-) -> tuple[Corpus, np.ndarray]:
+def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, np.ndarray]:
     """The ids and the embeddings, `(items, dim)`.
 
     Raises:
         ValueError: there is no item, an id stands twice, or model-ready items have the id 0.
     """
     embeddings, ids = [], []
-    for batch, embedding in encode_batches(model.compiled_encode_item, items, preprocessor):
+    for batch, embedding in items.encoded(model.compiled_encode_item):
         embeddings.append(embedding)
         ids.append(row_values(batch, model.item_id)[1])
     every = np.concatenate(ids or [np.zeros(0, np.int64)])
-    if isinstance(items, tf.data.Dataset) and every.dtype != object and not every.all():
+    if not items.raw and every.dtype != object and not every.all():
         raise ValueError(
             f"{int((every == 0).sum())} items have the id 0 in '{model.item_id}': they are unknown to the "
             "vocabulary and can't be told apart. Pass raw rows of `tfdual.read`, and preprocessor=..."
@@ -110,10 +124,10 @@ def settings(ks: tuple[int, ...], columns: QueryColumns, options: EvaluationOpti
     return {"ks": list(ks), "relevant": columns.relevant, "seen": columns.seen} | options.to_dict()
 
 
-def _counts(train: Training, items: Rows | tf.data.Dataset, corpus: Corpus) -> np.ndarray:
-    if isinstance(train, Rows | tf.data.Dataset) and isinstance(train, Rows) != isinstance(items, Rows):
+def _counts(train: Training, items: ReadyBatches, corpus: Corpus) -> np.ndarray:
+    if isinstance(train, Rows | tf.data.Dataset) and isinstance(train, Rows) != items.raw:
         raise ValueError(
             "`train` and `items` are both raw rows, or both datasets of model-ready batches: raw ids and vocabulary "
-            f"ids differ. Received {type(train).__name__} and {type(items).__name__}."
+            f"ids differ. Received {type(train).__name__} and {'raw rows' if items.raw else 'a dataset'}."
         )
     return training_counts(train, corpus, corpus.column)

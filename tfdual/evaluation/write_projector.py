@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.models import DualEncoder
-from tfdual.models.item_batches import encode_batches
+from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
 VECTORS, LABELS, CONFIG = "items.tsv", "items_metadata.tsv", "projector_config.pbtxt"
@@ -57,7 +57,8 @@ def write_projector(
     aside = [folder / f".writing-{os.getpid()}-{name}" for name in (VECTORS, LABELS, CONFIG)]
     try:
         with aside[0].open("w", encoding="utf-8") as vectors, aside[1].open("w", encoding="utf-8") as labels:
-            rows = _write(encode_batches(model.compiled_encode_item, items, preprocessor), names, vectors, labels)
+            encoded = ReadyBatches(items, preprocessor).encoded(model.compiled_encode_item)
+            rows = _write(encoded, names, vectors, labels)
         if not rows:
             raise ValueError("There is no item to show. Pass items of at least one row.")
         aside[2].write_text(WORDS, encoding="utf-8")

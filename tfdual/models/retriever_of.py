@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.index import BruteForce, Index
-from tfdual.models.item_batches import encode_batches, raw_ids
+from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Tags
 from tfdual.serving import Retriever, ServedGraph
@@ -35,9 +35,10 @@ def retriever_of(
     raw = preprocessor.input_schema
     embeddings, ids = [], []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in attributes}
-    for batch, embedding in encode_batches(model.compiled_encode_item, items, preprocessor):
+    batches = ReadyBatches(items, preprocessor)
+    for batch, embedding in batches.encoded(model.compiled_encode_item):
         embeddings.append(embedding)
-        ids.append(raw_ids(batch, model.item_id, items, preprocessor))
+        ids.append(batches.raw_ids(batch, model.item_id, preprocessor))
         for name in attributes:
             columns[name].append(_attribute(batch, name))
     served = {"id": np.concatenate(ids)} | {name: np.concatenate(parts) for name, parts in columns.items()}
