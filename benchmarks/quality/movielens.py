@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tfdual
-from tfdual import ColumnSchema, Schema, Tags
+from tfdual import Schema
 from tfdual.demo.movielens_recipe import movielens_recipe
 from tfdual.demo.recipe import Recipe
 from tfdual.evaluation import EvaluationReport, evaluate_rankings
@@ -45,12 +45,10 @@ class Split:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        item_columns = recipe.schema.select_by_tag(Tags.ITEM)
-        dtype = recipe.schema[recipe.item_id].dtype
-        lists = Schema(ColumnSchema(name, dtype=dtype, is_list=True) for name in ("relevant", "seen"))
-        self.train = tfdual.read(recipe.train, recipe.schema)
-        self.queries = tfdual.read(recipe.queries, (recipe.schema - item_columns) + lists)
-        self.items = tfdual.read(recipe.items, item_columns)
+        schemas = recipe.schemas()
+        self.train = tfdual.read(recipe.train, schemas["train"])
+        self.queries = tfdual.read(recipe.queries, schemas["queries"])
+        self.items = tfdual.read(recipe.items, schemas["items"])
         self.prep = tfdual.Preprocessor(recipe.schema, recipe.transforms).adapt(self.train)
 
     def model_report(self, build: Callable[[Schema], Any], seed: int) -> EvaluationReport:

@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tfdual import Retriever
+
 PROGRAM = """
 import json, sys
 import tfdual
@@ -25,3 +29,12 @@ def answers(folder: Path, queries: dict[str, list], k: int) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def require_equal_answers(retriever: Retriever, folder: Path, queries: dict[str, list], k: int) -> None:
+    """Export it, and compare what a process of its own answers with what it answers here."""
+    wanted = retriever.search(queries, k)
+    retriever.export(folder)
+    found = answers(folder, queries, k)
+    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-5)
+    assert found["id"] == wanted["id"].tolist()

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tests.models.fresh_process import answers
+from tests.models.fresh_process import require_equal_answers
+from tests.models.trained_alike import require_equal_training, saved_and_loaded
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, LazyAdam, Schema, Tags, losses
 from tfdual.models import MatrixFactorizationModel
@@ -140,16 +141,11 @@ def test_loaded_model_gives_the_same_and_trains_on_as_this_one(tmp_path: Path) -
     made.compile(LazyAdam(0.05))
     data = tf.data.Dataset.from_tensor_slices(liked()).batch(8)
     made.fit(data, verbose=0)
-    made.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.get_config() == made.get_config()
+    loaded = saved_and_loaded(made, tmp_path)
     assert loaded.query_table.initializer == "normal"
     for side, vectors in made(batch()).items():
         np.testing.assert_array_equal(loaded(batch())[side], vectors)
-    for each in (made, loaded):
-        each.fit(data, verbose=0)
-    for found, wanted in zip(loaded.get_weights(), made.get_weights(), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+    require_equal_training(loaded, made, data)
 
 
 @pytest.mark.slow
@@ -164,7 +160,6 @@ def test_retriever_answers_raw_ids_in_a_fresh_process(tmp_path: Path) -> None:
     made.fit(rows.batch(8).map(prep), epochs=3, verbose=0)
     items = rows.select(schema.select_by_name("item"))
     retriever = made.to_retriever(items, tfdual.BruteForce(), prep)
-    retriever.export(tmp_path)
     queries = {"user": ["u3", "never seen"]}
     wanted = retriever.search(queries, k=20)
     (corpus,) = items.batch(20)
@@ -173,9 +168,7 @@ def test_retriever_answers_raw_ids_in_a_fresh_process(tmp_path: Path) -> None:
         @ made.encode_item(prep(corpus)).numpy().T
     )
     np.testing.assert_allclose(wanted["score"], -np.sort(-scores, axis=1), atol=1e-5)
-    found = answers(tmp_path, queries, 20)
-    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-5)
-    assert found["id"] == wanted["id"].tolist()
+    require_equal_answers(retriever, tmp_path, queries, 20)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

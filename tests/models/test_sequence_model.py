@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tests.models.fresh_process import answers
+from tests.models.fresh_process import require_equal_answers
+from tests.models.trained_alike import dtype_policy, require_equal_training, saved_and_loaded
 from tests.sample_columns import domain
 from tests.transformer_by_hand import transformed
 from tfdual import ColumnSchema, LazyAdam, Schema, Tags, losses
@@ -266,15 +267,10 @@ def test_fixed_order_of_items_is_learned(correction: bool) -> None:
 
 def test_loaded_model_gives_the_same_and_trains_on_as_this_one(tmp_path: Path) -> None:
     made = trained(3, sampling_correction=True, post=keras.layers.Dense(16), symmetric=True)
-    made.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.get_config() == made.get_config()
+    loaded = saved_and_loaded(made, tmp_path)
     inputs = cycle(20, 2)[0]
     np.testing.assert_allclose(loaded.encode_query(inputs), made.encode_query(inputs), rtol=1e-6)
-    for each in (made, loaded):
-        each.fit(tf.data.Dataset.from_tensors(inputs).repeat(2), verbose=0)
-    for found, wanted in zip(loaded.get_weights(), made.get_weights(), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    require_equal_training(loaded, made, tf.data.Dataset.from_tensors(inputs).repeat(2))
 
 
 @pytest.mark.slow
@@ -294,26 +290,19 @@ def test_retriever_answers_raw_histories_in_a_fresh_process(tmp_path: Path) -> N
     made.compile(LazyAdam(0.1))
     made.fit(rows.select(schema.select_by_name("history")).batch(4).map(prep), verbose=0)
     retriever = made.to_retriever(rows.select(schema.select_by_name("item")), tfdual.BruteForce(), prep)
-    retriever.export(tmp_path)
     queries = {"history": [names[2:5], [], ["never seen", names[7]], names]}
     wanted = retriever.search(queries, k=ITEMS)
     for row, history in enumerate(queries["history"]):
         ids = prep({"history": tf.ragged.constant([history], dtype=tf.string)})
         scores = made.encode_query(ids).numpy() @ made.encode_item(prep({"item": tf.constant(names)})).numpy().T
         np.testing.assert_allclose(wanted["score"][row], np.sort(scores[0])[::-1], atol=1e-5)
-    found = answers(tmp_path, queries, ITEMS)
-    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-5)
-    assert found["id"] == wanted["id"].tolist()
+    require_equal_answers(retriever, tmp_path, queries, ITEMS)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_is_kept_where_the_model_is_loaded_elsewhere(policy: str) -> None:
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy(policy)
+    with dtype_policy(policy):
         mixed = model()
-    finally:
-        keras.config.set_dtype_policy(before)
     exact, inputs = model(), ragged(LISTS)
     found = mixed.encode_query(inputs)
     assert found.dtype == mixed.encode_item({"item_id": tf.constant([1])}).dtype == policy.removeprefix("mixed_")

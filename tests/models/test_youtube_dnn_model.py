@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tests.models.fresh_process import answers
+from tests.models.fresh_process import require_equal_answers
+from tests.models.trained_alike import dtype_policy, require_equal_training, saved_and_loaded
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, L2Norm, LazyAdam, MLPBlock, Schema, Tags
 from tfdual.models import YouTubeDNNModel
@@ -151,16 +152,11 @@ def test_loaded_model_gives_the_same_and_trains_on_as_this_one(post: object, tmp
     made, data = model(post=post), tf.data.Dataset.from_tensors(batch())
     made.compile(LazyAdam(0.05))
     made.fit(data, verbose=0)
-    made.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.get_config() == made.get_config()
+    loaded = saved_and_loaded(made, tmp_path)
     assert loaded.embedding_options == OPTIONS
     for side, vectors in made(batch()).items():
         np.testing.assert_array_equal(loaded(batch())[side], vectors)
-    for each in (made, loaded):
-        each.fit(data, verbose=0)
-    for found, wanted in zip(loaded.get_weights(), made.get_weights(), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    require_equal_training(loaded, made, data)
 
 
 @pytest.mark.slow
@@ -182,25 +178,18 @@ def test_retriever_answers_raw_queries_in_a_fresh_process(tmp_path: Path) -> Non
     made.compile(LazyAdam(0.05))
     made.fit(rows.batch(4).map(prep), verbose=0)
     retriever = made.to_retriever(rows.select(schema.select_by_name("item")), tfdual.BruteForce(), prep)
-    retriever.export(tmp_path)
     queries = {"history": [names[2:4], [], ["never seen"]], "hour": [0.5, 0.25, 1.0]}
     wanted = retriever.search(queries, k=ITEMS)
     ready = prep({"history": tf.ragged.constant(queries["history"]), "hour": tf.constant(queries["hour"])})
     scores = made.encode_query(ready).numpy() @ made.encode_item(prep({"item": tf.constant(names)})).numpy().T
     np.testing.assert_allclose(wanted["score"], -np.sort(-scores, axis=1), atol=1e-5)
-    found = answers(tmp_path, queries, ITEMS)
-    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-5)
-    assert found["id"] == wanted["id"].tolist()
+    require_equal_answers(retriever, tmp_path, queries, ITEMS)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_is_kept_where_the_model_is_loaded_elsewhere(policy: str) -> None:
-    before = keras.config.dtype_policy()
-    try:
-        keras.config.set_dtype_policy(policy)
+    with dtype_policy(policy):
         mixed = model()
-    finally:
-        keras.config.set_dtype_policy(before)
     exact, inputs = model(), batch()
     again = YouTubeDNNModel.from_config(mixed.get_config())
     again.build()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tfdual.models import TwoTowerModel
 from tfdual.preprocessing import Transform
-from tfdual.schema import Schema
+from tfdual.schema import ColumnSchema, Schema, Tags
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,10 @@ class Recipe:
     category: str
     attributes: tuple[str, ...] = ()
     questions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    def schemas(self) -> dict[str, Schema]:
+        """Of the tables `train`, `queries` and `items`."""
+        items = self.schema.select_by_tag(Tags.ITEM)
+        dtype = self.schema[self.item_id].dtype
+        lists = Schema(ColumnSchema(name, dtype=dtype, is_list=True) for name in ("relevant", "seen"))
+        return {"train": self.schema, "queries": (self.schema - items) + lists, "items": items}

@@ -30,7 +30,6 @@ from tfdual.index import ScaNN
 from tfdual.models import TwoTowerModel
 from tfdual.optimizers import LazyAdam
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import ColumnSchema, Schema, Tags
 
 KS = (1, 5, 10, 20, 50, 100)
 SHOWN = ("recall@10", "recall@100", "ndcg@10", "mrr@10", "hit_rate@10")
@@ -100,14 +99,12 @@ class Demo:
     def _write_data(self, folder: Path) -> tuple[Rows, Rows, Rows]:
         """The tables as Parquet files, read back as any user's files are."""
         folder.mkdir()
-        recipe = self.recipe
-        for name, table in {"train": recipe.train, "queries": recipe.queries, "items": recipe.items}.items():
+        tables = {"train": self.recipe.train, "queries": self.recipe.queries, "items": self.recipe.items}
+        schemas = self.recipe.schemas()
+        for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet")
-        item_columns = recipe.schema.select_by_tag(Tags.ITEM)
-        dtype = recipe.schema[recipe.item_id].dtype
-        lists = Schema(ColumnSchema(name, dtype=dtype, is_list=True) for name in ("relevant", "seen"))
-        queries = read(folder / "queries.parquet", (recipe.schema - item_columns) + lists)
-        return read(folder / "train.parquet", recipe.schema), queries, read(folder / "items.parquet", item_columns)
+        train, queries, items = (read(folder / f"{name}.parquet", schemas[name]) for name in tables)
+        return train, queries, items
 
     def _train(
         self, model: TwoTowerModel, prep: Preprocessor, train: Rows, queries: Rows, items: Rows

@@ -146,7 +146,7 @@ class ContrastiveObjective(keras.layers.Layer):
         """
 
         def encoded(columns: dict[str, Tensor]) -> Items:
-            known = not self._reads_log_probability or self._log_probability_column in columns
+            known = self.sampling_correction is not True or self._log_probability_column in columns
             log_probability = self.log_probability(columns) if known else None  # a source asks for it if it needs it
             return Items(encode_item(columns), columns[self.item_id], log_probability)
 
@@ -171,10 +171,6 @@ class ContrastiveObjective(keras.layers.Layer):
     @property
     def _log_probability_column(self) -> str:
         return f"{self.item_id}_log_probability"
-
-    @property
-    def _reads_log_probability(self) -> bool:
-        return self.sampling_correction is True
 
     def log_probability(self, columns: dict[str, Tensor]) -> Tensor | None:
         """Natural logarithm of the probability that a training row holds the item, `(rows,)`; None: no correction."""
