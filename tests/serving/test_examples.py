@@ -1,0 +1,62 @@
+"""Serialised examples give the columns that were written into them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdual import ColumnSchema, Schema, Tags
+from tfdual.serving.examples import parse_examples
+
+SCHEMA = Schema(
+    [
+        ColumnSchema("user", [Tags.USER_ID], dtype="string"),
+        ColumnSchema("age", [Tags.USER], dtype="float32", properties={"nullable": True}),
+        ColumnSchema("city", [Tags.USER], dtype="int32", properties={"nullable": True}),
+        ColumnSchema("history", [Tags.USER], dtype="int64", is_list=True),
+        ColumnSchema("words", [Tags.USER], dtype="string", is_list=True),
+        ColumnSchema("scores", [Tags.USER], dtype="float32", is_list=True),
+        ColumnSchema("vector", [Tags.USER], dtype="float32", dims=(None, 3)),
+    ]
+)
+
+
+def example(**features: list) -> bytes:
+    """Written by TensorFlow's own protocol messages."""
+    kinds = {str: ("bytes_list", tf.train.BytesList), int: ("int64_list", tf.train.Int64List)}
+    made = {}
+    for name, values in features.items():
+        field, kind = kinds.get(type(values[0]), ("float_list", tf.train.FloatList)) if values else ("", None)
+        held = [value.encode() if isinstance(value, str) else value for value in values]
+        made[name] = tf.train.Feature(**{field: kind(value=held)}) if values else tf.train.Feature()
+    return tf.train.Example(features=tf.train.Features(feature=made)).SerializeToString()
+
+
+WHOLE = example(
+    user=["Zoë"], age=[3.5], city=[7], history=[2**62, 5], words=["a"], scores=[0.5, 0.25], vector=[1.0, 2.0, 3.0]
+)
+
+
+def test_columns_are_padded_at_the_end_and_of_the_types_of_the_schema() -> None:
+    found = parse_examples(tf.constant([WHOLE, example(user=["u"], vector=[0.0, 0.0, 1.0], history=[])]), SCHEMA)
+    assert {name: values.dtype.name for name, values in found.items()} == {
+        column.name: column.dtype for column in SCHEMA
+    }
+    assert [one.decode() for one in found["user"].numpy()] == ["Zoë", "u"]
+    assert found["history"].numpy().tolist() == [[2**62, 5], [-1, -1]]
+    assert found["words"].numpy().tolist() == [[b"a"], [b""]]
+    np.testing.assert_array_equal(found["scores"], np.array([[0.5, 0.25], [np.nan, np.nan]], "float32"))
+    assert found["vector"].numpy().tolist() == [[1, 2, 3], [0, 0, 1]]
+    np.testing.assert_array_equal(found["age"], np.array([3.5, np.nan], "float32"))
+    assert found["city"].numpy().tolist() == [7, -1]
+
+
+def test_what_a_column_needs_and_an_example_lacks_is_named() -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="vector"):
+        parse_examples(tf.constant([example(user=["u"])]), SCHEMA)
+
+
+def test_a_graph_takes_any_number_of_examples() -> None:
+    parse = tf.function(lambda s: parse_examples(s, SCHEMA), [tf.TensorSpec([None], tf.string)])
+    for count in (0, 1, 5):
+        found = parse(tf.constant([WHOLE] * count, tf.string))
+        assert {values.shape[0] for values in found.values()} == {count}

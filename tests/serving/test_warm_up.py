@@ -1,0 +1,45 @@
+"""Requests to warm up, read back as TensorFlow Serving reads them."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdual.serving.warm_up import write_warm_up
+
+
+def test_requests_are_messages_that_hold_the_inputs(tmp_path: Path) -> None:
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    requests = [
+        {"user": tf.constant(["Zoë", "u2"]), "likes": tf.constant([[2**62, -1], [3, 4]]), "k": tf.constant(5)},
+        {"user": tf.constant(["u3"]), "likes": tf.zeros([1, 0], tf.int64), "k": tf.constant(1)},
+    ]
+    path = write_warm_up(tmp_path, requests, "serving_default")
+    assert path == tmp_path / "tf_serving_warmup_requests"
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+    assert len(records) == 2
+    for record, request in zip(records, requests, strict=True):
+        message = prediction_log_pb2.PredictionLog.FromString(record)
+        assert message.WhichOneof("log_type") == "predict_log"
+        assert message.predict_log.request.model_spec.signature_name == "serving_default"
+        inputs = message.predict_log.request.inputs
+        assert sorted(inputs) == sorted(request)
+        for name, values in request.items():
+            np.testing.assert_array_equal(tf.make_ndarray(inputs[name]), values.numpy())
+
+
+@pytest.mark.parametrize("count", [0, 1_001])
+def test_a_file_that_tensorflow_serving_would_refuse_is_refused(count: int, tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow_serving")
+    with pytest.raises(ValueError, match=f"1 to 1,000 requests to warm up. Received {count:,}."):
+        write_warm_up(tmp_path, [{"k": tf.constant(1)}] * count)
+
+
+def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "tensorflow_serving"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    with pytest.raises(ImportError, match=r'pip install "tfdual\[serving\]"'):
+        write_warm_up(tmp_path, [{"k": tf.constant(1)}])
