@@ -1,7 +1,7 @@
 """What `CorpusEvaluation` at the end of each epoch costs: its share of the time that `fit` takes.
 
 The two-tower of the training benchmark on a Parquet file; the whole catalogue is searched for a sample of queries.
-These and the items are read and preprocessed anew each time (`rows`), or once (`cached`).
+These and the items are read and preprocessed once, by the callback (`rows`) or by cached datasets (`cached`).
 """
 
 import argparse

@@ -29,8 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 import tfdual
-from tfdual import ColumnSchema, Schema, Tags, losses, negatives
+from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, Schema, Tags, losses, negatives
 from tfdual.evaluation import EvaluationReport
+from tfdual.fusion import WeightedSumFusion
 
 SCHEMA = Schema([ColumnSchema("user_id", [Tags.USER_ID]), ColumnSchema("item_id", [Tags.ITEM_ID])])
 PUBLISHED = {
@@ -43,6 +44,7 @@ PUBLISHED = {
 }
 DIM = 64
 K = 20
+MOST_HISTORY = 50  # items of a training row's history, on average; more are drawn from
 Sources = Callable[["Data"], negatives.Negatives]
 
 
@@ -56,6 +58,7 @@ class Settings:
     rate: float = 1e-3
     l2: float = 0.0
     post: str | None = "l2-norm"
+    history: bool = True
     known: bool = True
     correction: bool = True
     loss: Callable | None = None
@@ -84,6 +87,7 @@ BPR = replace(
 CCL = functools.partial(losses.cosine_contrastive, margin=0.9, negative_weight=150.0)
 ABLATION = {
     "chosen": CHOSEN,
+    "ids alone, no history": replace(CHOSEN, history=False),
     "no sampling correction": replace(CHOSEN, correction=False),
     "known positives as negatives": replace(CHOSEN, known=False),
     "temperature 0.05": replace(CHOSEN, temperature=0.05),
@@ -98,59 +102,66 @@ ABLATION = {
 
 
 class Data:
-    """The rows of a split, and what users have in training."""
+    """The rows of a split, model-ready, and what users have in training."""
 
     def __init__(self, folder: Path, valid: bool) -> None:
         train, test = (pq.read_table(folder / f"{name}.parquet") for name in ("train", "test"))
         if valid:
             held = np.asarray(train["in_valid"])
             train, test = train.filter(~held), train.filter(held)
-        self.table = train.select(["user_id", "item_id"])
-        self.train = tfdual.read(self.table, SCHEMA)
-        self.prep = tfdual.Preprocessor(SCHEMA).adapt(self.train)
-        items = np.unique(np.concatenate([np.asarray(train["item_id"]), np.asarray(test["item_id"])]))
-        self.items = tfdual.read({"item_id": items}, SCHEMA.select_by_name(["item_id"]))
-        self.catalogue = self.train.unique(by="item_id").batch(8_192).map(self.prep)
-        seen, relevant = lists(train), lists(test)
-        users = sorted(relevant)
-        lists_of_ids = [ColumnSchema(name, [Tags.ITEM], is_list=True) for name in ("relevant", "seen")]
-        self.queries = tfdual.read(
-            pa.table(
-                {
-                    "user_id": users,
-                    "relevant": [relevant[user] for user in users],
-                    "seen": [seen.get(user, np.zeros(0, "int64")) for user in users],
-                }
-            ),
-            Schema([SCHEMA["user_id"], *lists_of_ids]),
-        )
+        rows = tfdual.read(train.select(["user_id", "item_id"]), SCHEMA)
+        self.prep = tfdual.Preprocessor(SCHEMA).adapt(rows)
+        self.pairs = self._ready(train)
+        self.known = lists_of(self.pairs["user_id"], self.pairs["item_id"])
+        asked = self._ready(test)
+        relevant = lists_of(asked["user_id"], asked["item_id"])
+        users = tf.unique(asked["user_id"])[0]
+        seen = tf.gather(self.known, users)
+        self.queries = tf.data.Dataset.from_tensor_slices(
+            {"user_id": users, "history": seen, "seen": seen, "relevant": tf.gather(relevant, users)}
+        ).batch(4_096)
+        items = tf.range(1, tf.reduce_max(self.pairs["item_id"]) + 1)
+        self.catalogue = rows.unique(by="item_id").batch(8_192).map(self.prep)
+        self.items = tf.data.Dataset.from_tensor_slices({"item_id": items}).batch(8_192)
+
+    def _ready(self, table: pa.Table) -> dict[str, tf.Tensor]:
+        return self.prep({name: tf.constant(np.asarray(table[name])) for name in SCHEMA.column_names})
+
+    @property
+    def schema(self) -> Schema:
+        """Ids, and the items of the user as a list that shares the item's table."""
+        domain = self.prep.schema["item_id"].properties["domain"]
+        history = ColumnSchema("history", [Tags.USER], {"domain": domain}, is_list=True)
+        return Schema([*self.prep.schema, history])
 
     def batches(self, settings: Settings, seed: int) -> tf.data.Dataset:
-        """Shuffled pairs, each with all items of its user."""
-        batches = self.train.batch(settings.batch, shuffle=True, seed=seed, drop_remainder=True).map(self.prep)
-        if not settings.known:
-            return batches
-        ready = self.prep({name: tf.constant(np.asarray(self.table[name])) for name in ("user_id", "item_id")})
-        order = tf.argsort(ready["user_id"], stable=True)
-        known = tf.RaggedTensor.from_value_rowids(
-            tf.gather(ready["item_id"], order), tf.gather(ready["user_id"], order), validate=False
-        )
-        return batches.map(lambda batch: batch | {"known": tf.gather(known, batch["user_id"])})
+        """Shuffled pairs, each with all items of its user, and with some of them, its own not among them."""
+
+        def with_lists(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            known = tf.gather(self.known, batch["user_id"])
+            rows = known.value_rowids()
+            share = MOST_HISTORY / tf.cast(tf.maximum(known.row_lengths(), 1), tf.float32)
+            drawn = tf.random.uniform(tf.shape(rows), seed=seed) < tf.gather(share, rows)
+            drawn &= known.values != tf.gather(batch["item_id"], rows)
+            return batch | {"known": known, "history": tf.ragged.boolean_mask(known, known.with_values(drawn))}
+
+        pairs = tf.data.Dataset.from_tensor_slices(self.pairs).shuffle(len(self.pairs["item_id"]), seed)
+        return pairs.batch(settings.batch, drop_remainder=True).map(with_lists).prefetch(2)
 
 
-def lists(table: pa.Table) -> dict[int, np.ndarray]:
-    """The items of each user."""
-    users, items = np.asarray(table["user_id"]), np.asarray(table["item_id"])
-    order = np.argsort(users, kind="stable")
-    distinct, starts = np.unique(users[order], return_index=True)
-    return dict(zip(distinct.tolist(), np.split(items[order], starts[1:]), strict=True))
+def lists_of(users: tf.Tensor, items: tf.Tensor) -> tf.RaggedTensor:
+    """The items of each user, `(users, None)`."""
+    order = tf.argsort(users, stable=True)
+    return tf.RaggedTensor.from_value_rowids(tf.gather(items, order), tf.gather(users, order), validate=False)
 
 
 def build(data: Data, settings: Settings) -> tfdual.TwoTowerModel:
-    """A row of a table for each user and each item."""
-    towers = tfdual.MatrixFactorizationBlock(data.prep.schema, DIM, post=settings.post, embeddings_l2_reg=settings.l2)
+    """A row of a table for each user and each item; a user is also the mean of its items' rows."""
+    options = EmbeddingOptions(embedding_dim_default=DIM, embeddings_l2_reg=settings.l2)
+    schema = data.schema if settings.history else data.prep.schema
+    query = InputBlock(schema.select_by_tag(Tags.USER), options, aggregation=WeightedSumFusion(DIM))
     return tfdual.TwoTowerModel(
-        towers,
+        tfdual.TwoTowerBlock(schema, query, embedding_options=options, post=settings.post),
         temperature=settings.temperature,
         negatives=settings.sources(data),
         loss=settings.loss,
@@ -169,7 +180,7 @@ def trained(
     batches, seconds = data.batches(settings, seed), 0.0
 
     def report() -> EvaluationReport:
-        return tfdual.evaluate(model, data.queries, data.items, (K,), data.prep, "relevant", "seen", train=data.train)
+        return tfdual.evaluate(model, data.queries, data.items, (K,), relevant="relevant", seen="seen")
 
     for first in range(0, settings.epochs, every or settings.epochs):
         start = time.perf_counter()
