@@ -210,7 +210,7 @@ NAMES = {
         "WordPiece",
     ],
     "tfdual.schema": ["ColumnSchema", "Kind", "Schema", "Tags"],
-    "tfdual.serving": ["Retriever", "ServedGraph"],
+    "tfdual.serving": ["Retriever", "ServedGraph", "Version", "Versions"],
     "tfdual.towers": [
         "DualEncoderBlock",
         "MatrixFactorizationBlock",

@@ -72,6 +72,7 @@ def test_the_readme_has_the_example_and_both_commands() -> None:
         "query",
         "schema",
         "validate",
+        "versions",
     }
 
 

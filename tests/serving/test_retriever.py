@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import tfdual
 from tfdual import Retriever, Tags
+from tfdual.serving import Versions
 
 ITEMS = 60
 
@@ -158,14 +159,21 @@ def test_the_description_tells_what_the_model_is(loaded: Retriever, prep: tfdual
     assert (about["item_id"], about["attributes"], about["report"]) == ("item_id", ["title"], {"recall@10": 0.5})
 
 
-def test_the_newest_version_is_loaded_from_a_folder(exported: Path, queries: dict[str, list], tmp_path: Path) -> None:
-    for version in ("1", "2", "10"):
-        shutil.copytree(exported / "1", tmp_path / version)
-        about = json.loads((tmp_path / version / "assets.extra" / "tfdual.json").read_text())
-        about["report"] = {"version": version}
-        (tmp_path / version / "assets.extra" / "tfdual.json").write_text(json.dumps(about))
-    assert Retriever.load(tmp_path).description["report"] == {"version": "10"}
-    assert Retriever.load(tmp_path / "2").description["report"] == {"version": "2"}
+def test_the_newest_version_is_loaded_from_a_folder_unless_another_is_named(
+    retriever: Retriever, tmp_path: Path
+) -> None:
+    for number in (1, 2, 3):
+        retriever.export(tmp_path, report={"number": number})
+    Versions(tmp_path).promote(2)
+
+    def number_of(*words: str | int) -> int:
+        return Retriever.load(tmp_path, *words).description["report"]["number"]
+
+    assert (number_of(), number_of("latest"), number_of("stable"), number_of(1)) == (3, 3, 2, 1)
+    assert Retriever.load(tmp_path / "1").description["report"] == {"number": 1}
+    for version in ("canary", 4, "2"):
+        with pytest.raises(ValueError, match=r"versions: 1, 2, 3|holds 1, 2, 3"):
+            Retriever.load(tmp_path, version)
 
 
 def test_exporting_again_writes_the_next_version(retriever: Retriever, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `tfdual demo`, `query`, `inspect`, `evaluate`, `schema` and `validate`."""
+"""The command line: `tfdual demo`, `query`, `inspect`, `evaluate`, `schema`, `validate` and `versions`."""
 
 from tfdual.cli.main import main
 

@@ -14,6 +14,7 @@ from tfdual.cli.inspect import inspect
 from tfdual.cli.query import query
 from tfdual.cli.schema import schema
 from tfdual.cli.validate import validate
+from tfdual.cli.versions import versions
 
 EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, tf.errors.OpError)
 
@@ -29,6 +30,7 @@ app.command()(inspect)
 app.command()(evaluate)
 app.command()(schema)
 app.command()(validate)
+app.add_typer(versions, name="versions")
 
 
 @app.callback()

@@ -1,63 +1,57 @@
-"""Folders of saved models: numbered, whole, and with a description."""
+"""Folders of saved models: found, kept while they are read, and described."""
 
+import contextlib
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfdual._aside import made_aside
+from tfdual.serving.folder_lock import held_for_reading
+from tfdual.serving.manifest import faults
+from tfdual.serving.version import DESCRIPTION, FORMAT, FORMAT_VERSION
+from tfdual.serving.versions import Versions
 
-FORMAT = "tfdual.retriever"
-VERSION = 1
-DESCRIPTION = Path("assets.extra") / "tfdual.json"
 
-
-def publish(folder: str | Path, write: Callable[[Path], None], description: dict[str, Any]) -> Path:
-    """Write the next version of a model: aside first, then renamed, so that a reader never sees half of it.
+def find_version(path: str | Path, version: str | int | None = None) -> Path:
+    """The version folder that `path` is, or one of those in it.
 
     Args:
-        folder: path. Holds the versions `1/`, `2/`, ...; made where it is missing.
-        write: takes the folder to write into.
-        description: plain JSON types, kept in `assets.extra/tfdual.json`.
-
-    Returns:
-        The folder of the new version.
-
-    Raises:
-        OSError: the folder can't be written. Nothing is left behind.
-    """
-    folder = Path(folder)
-    version = max([0, *(versions(folder) if folder.exists() else [])]) + 1
-    aside = folder / f".writing-{version}-{os.getpid()}"
-    with made_aside(aside):
-        write(aside)
-        (aside / DESCRIPTION).parent.mkdir(exist_ok=True)
-        content = {"format": FORMAT, "version": VERSION, **description}
-        (aside / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        aside.rename(folder / str(version))
-    return folder / str(version)
-
-
-def versions(folder: Path) -> list[int]:
-    """The versions in a model's folder, ascending."""
-    return sorted(int(child.name) for child in folder.iterdir() if child.is_dir() and child.name.isdigit())
-
-
-def find_version(path: str | Path) -> Path:
-    """The version folder that `path` is, or the newest one in it.
+        path: a version, or a store of versions.
+        version: `"stable"`, `"canary"`, `"latest"` or a number, of a store. Defaults to `None`: the newest, or `path`
+            itself where it is a version.
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        ValueError: it holds no model that `Retriever.export` wrote.
+        ValueError: it holds no model that `Retriever.export` wrote, or not this version.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"There is no model directory {path}. Make one with `Retriever.export` or `tfdual demo`."
-        )
-    if path.is_dir() and not (path / DESCRIPTION).exists() and (found := versions(path)):
-        path = path / str(found[-1])
+    return _checked(_candidate(Path(path), version))
+
+
+@contextlib.contextmanager
+def opened(path: str | Path, version: str | int | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What `find_version` finds, and its description; `Versions.prune` leaves it alone while the block runs.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        ValueError: it holds no model that `Retriever.export` wrote, or not this version, or that is damaged.
+    """
+    with held_for_reading(lambda: _candidate(Path(path), version)) as found:
+        description = describe(_checked(found))
+        if wrong := faults(found):
+            raise ValueError(f"The model {found} is damaged and can't be loaded: {wrong[0]}. Export it again.")
+        yield found, description
+
+
+def _candidate(path: Path, version: str | int | None) -> Path:
+    if version is not None:
+        return Versions(path).resolve(version)
+    if path.is_file() or (path / DESCRIPTION).exists():
+        return _checked(path)
+    numbers = Versions(path).numbers()
+    return path / str(numbers[-1]) if numbers else path
+
+
+def _checked(path: Path) -> Path:
     if not (path / DESCRIPTION).is_file():
         raise ValueError(
             f"{path} is no tfdual model: it lacks {DESCRIPTION}. Give a folder that `Retriever.export` wrote, "
@@ -76,8 +70,10 @@ def describe(path: Path) -> dict[str, Any]:
         content = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path / DESCRIPTION} is damaged: {error}. Export the model again.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        raise ValueError(f"{path / DESCRIPTION} is not of format {FORMAT}, version {VERSION}. Export the model again.")
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path / DESCRIPTION} is not of format {FORMAT}, version {FORMAT_VERSION}. Export the model again."
+        )
     index = content.get("index")
     if "query_schema" not in content or not isinstance(index, dict) or "kind" not in index:
         raise ValueError(

@@ -10,9 +10,10 @@ import tensorflow as tf
 from tfdual._optional import require
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
-from tfdual.serving import artefact
+from tfdual.serving.artefact import opened
 from tfdual.serving.raw_input import to_dense
 from tfdual.serving.served_graph import DEFAULT_K, ServedGraph
+from tfdual.serving.versions import Versions
 
 
 class Retriever:
@@ -85,7 +86,7 @@ class Retriever:
 
         Raises:
             ValueError: this retriever was loaded: copy its folder instead.
-            OSError: the folder can't be written.
+            OSError, tf.errors.OpError: the folder can't be written, or the disk is full. Nothing is left behind.
         """
         if self._graph is None:
             raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
@@ -95,30 +96,33 @@ class Retriever:
             options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
             tf.saved_model.save(graph, str(path), signatures=graph.signatures(), options=options)
 
-        return artefact.publish(folder, write, self.description | {"report": report or {}})
+        return Versions(folder).publish(write, self.description | {"report": report or {}}).path
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, version: str | int | None = None) -> Self:
         """Load what `export` wrote; no training code is needed.
 
         Args:
-            path: a version (`models/movies/1`), or the folder of versions: the newest is taken.
+            path: a version (`models/movies/1`), or the folder of versions.
+            version: `"stable"`, `"canary"`, `"latest"` or a number, of a folder of versions. Defaults to `None`: the
+                newest.
 
         Raises:
             FileNotFoundError: there is nothing at `path`.
-            ValueError: it is no model of ours, or it is damaged.
+            ValueError: it is no model of ours, or has no such version, or it is damaged.
             ImportError: the index is ScaNN's, and scann is not installed.
         """
-        path = artefact.find_version(path)
-        description = artefact.describe(path)
-        if description["index"]["kind"] == "ScaNN":
-            require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
-        try:
-            loaded = tf.saved_model.load(str(path))
-            search, embed_query = loaded.signatures["serving_default"], loaded.signatures["embed_query"]
-        except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"The model {path} is damaged and can't be loaded: {first}. Export it again.") from error
+        with opened(path, version) as (folder, description):
+            if description["index"]["kind"] == "ScaNN":
+                require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
+            try:
+                loaded = tf.saved_model.load(str(folder))
+                search, embed_query = loaded.signatures["serving_default"], loaded.signatures["embed_query"]
+            except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise ValueError(
+                    f"The model {folder} is damaged and can't be loaded: {first}. Export it again."
+                ) from error
         return cls(search, embed_query, description, saved_model=loaded)
 
 
