@@ -234,3 +234,9 @@ def test_a_bad_value_stops_the_batches_with_its_message() -> None:
 def test_arguments_that_mean_nothing_are_refused(rows: Rows, arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rows.batch(**arguments)
+
+
+@pytest.mark.parametrize("size", [2.5, "2"])
+def test_a_size_that_is_no_whole_number_is_refused(rows: Rows, size: Any) -> None:
+    with pytest.raises(TypeError, match=f"a whole number of rows. Received {size!r}"):
+        rows.batch(size)

@@ -148,6 +148,15 @@ def test_the_reasons_are_printed_beside_the_output(capsys: pytest.CaptureFixture
     assert printed.out == ""
 
 
+def test_files_of_different_types_are_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"code": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"code": ["x"]}), tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match=r"Files of .* differ in the type of a column: .*code.* one file"):
+        infer_schema(tmp_path)
+
+
 def test_no_row_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least 1 row. Received rows=0"):
+        infer_schema({"user_id": [1]}, rows=0)
     with pytest.raises(ValueError, match="The dict has no rows"):
         infer_schema({"user_id": []})

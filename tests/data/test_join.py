@@ -197,3 +197,5 @@ def test_joins_that_mean_nothing_are_refused(clicks: Rows) -> None:
         join(clicks, read({"item": [[1]]}, Schema([ColumnSchema("item", is_list=True)])), on="item")
     with pytest.raises(ValueError, match=r"needs nullable columns, and \['x'\] are not"):
         join(clicks, read({"item": [1], "x": [2]}, Schema(["item", "x"])), on="item", unmatched="null")
+    with pytest.raises(TypeError, match="join.. takes Rows twice, .* Received dict"):
+        join(clicks, {"item": [1]}, on="item")  # type: ignore[arg-type]

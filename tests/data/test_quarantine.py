@@ -99,6 +99,33 @@ def test_a_row_is_kept_as_it_stood(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": 1, "age": 2}\n{"id": "x", "age": 2}\n')
     read(tmp_path / "a.jsonl", SCHEMA, on_error="quarantine", quarantine=tmp_path / "bad-2.parquet")
     assert pq.read_table(tmp_path / "bad-2.parquet").column("data").to_pylist() == ['{"id": "x", "age": 2}']
+    (tmp_path / "b.jsonl").write_bytes(b'{"id": 1, "age": 2}\n{"id": "\xff", "age": 2}\n')
+    read(tmp_path / "b.jsonl", SCHEMA, on_error="quarantine", quarantine=tmp_path / "bad-3.parquet")
+    assert pq.read_table(tmp_path / "bad-3.parquet").column("data").to_pylist() == ['{"id": "\\xff", "age": 2}']
+
+
+def test_the_value_of_every_bad_row_is_kept_where_the_source_could_not_represent_it(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    with sqlite3.connect(tmp_path / "rows.db") as connection:
+        connection.execute("CREATE TABLE rows (id, age)")
+        connection.executemany("INSERT INTO rows VALUES (?, ?)", [(0, 1.0), *((f"x{i}", 1.0) for i in range(20))])
+    connection.close()
+    url = f"sqlite:///{tmp_path / 'rows.db'}"
+    read(url, SCHEMA, query="rows", on_error="quarantine", quarantine=tmp_path / "bad.parquet")
+    data = pq.read_table(tmp_path / "bad.parquet").column("data").to_pylist()
+    assert [json.loads(each)["id"] for each in data] == [f"x{i}" for i in range(20)]
+    with tf.io.TFRecordWriter(str(tmp_path / "rows.tfrecord")) as writer:
+        for i in range(120):
+            ids = [i] if i < 100 else [i, -i]
+            feature = {
+                "id": tf.train.Feature(int64_list=tf.train.Int64List(value=ids)),
+                "age": tf.train.Feature(float_list=tf.train.FloatList(value=[1.0])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    bad = tmp_path / "bad-2.parquet"
+    read(tmp_path / "rows.tfrecord", SCHEMA, on_error="quarantine", quarantine=bad)
+    data = pq.read_table(bad).column("data").to_pylist()
+    assert [json.loads(each)["id"] for each in data] == [[i, -i] for i in range(100, 120)]
 
 
 def test_data_is_json_also_where_values_are_bytes_times_or_infinite(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tfdual import ColumnSchema, Schema, read
+from tfdual import ColumnSchema, Schema, read, validate
 
 SCHEMA = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string")])
 
@@ -101,6 +101,20 @@ def test_a_wrong_type_is_named_in_whichever_file(folder: Path) -> None:
 def test_a_source_of_an_unknown_kind_is_refused(source: object) -> None:
     with pytest.raises(TypeError, match="takes a path, a glob, a URL, .* or a dict of arrays. Received"):
         read(source, SCHEMA)
+
+
+@pytest.mark.parametrize("schema", ["schema.json", None, ["id"]])
+def test_a_schema_that_is_none_is_refused_with_how_to_get_one(schema: Any) -> None:
+    for use in (read, validate):
+        with pytest.raises(TypeError, match=r"Schema\.load\(path\), .* Received (str|NoneType|list)"):
+            use({"id": [1]}, schema)
+
+
+def test_a_filter_that_is_none_or_leaves_no_row_is_refused_as_such() -> None:
+    with pytest.raises(TypeError, match=r"A filter is an Arrow expression .* Received 'id > 3'"):
+        read({"id": [1]}, Schema(["id"]), filter="id > 3")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"The filter \(id > 3\) leaves no row of The dict"):
+        read({"id": [1]}, Schema(["id"]), filter=[("id", ">", 3)])
 
 
 @pytest.mark.parametrize(

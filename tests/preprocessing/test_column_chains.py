@@ -92,6 +92,13 @@ def test_chains_that_cannot_work_are_refused(steps: list, error: type[Exception]
         Chain(steps)
 
 
+@pytest.mark.parametrize("transform", [Vocabulary, "Vocabulary", 7])
+def test_what_is_no_transform_is_refused_with_one(transform: Any) -> None:
+    schema = Schema([ColumnSchema("x", [Tags.CATEGORICAL])])
+    with pytest.raises(TypeError, match=r"Column 'x' takes a transform such as Vocabulary\(\), or a list of them"):
+        Preprocessor(schema, {"x": transform})
+
+
 def test_columns_are_checked_before_any_row_is_read() -> None:
     schema = Schema([ColumnSchema("x", [Tags.TEXT], dtype="string")])
     with pytest.raises(TypeError, match="Standardize takes a single number a row. Column 'x' is string, string"):

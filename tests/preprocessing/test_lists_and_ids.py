@@ -41,6 +41,14 @@ def test_hashes_spread_repeat_and_leave_0_to_the_missing() -> None:
     assert (HashBuckets(50, salt=1)(WORD, words).numpy() != ids).any()
 
 
+@pytest.mark.parametrize("column, values", [(WORD, ["a"]), (CODE, [1]), (NULLABLE, [1])])
+def test_autograph_takes_the_hash(column: ColumnSchema, values: list, caplog: pytest.LogCaptureFixture) -> None:
+    tf.get_logger().propagate = True
+    dataset = tf.data.Dataset.from_tensors(tf.constant(values, column.dtype))
+    list(dataset.map(lambda batch: HashBuckets(9)(column, batch)))
+    assert "AutoGraph could not transform" not in caplog.text
+
+
 def test_integers_hash_exactly_and_minus_one_is_missing_only_where_it_may_be() -> None:
     far = tf.constant([2**53, 2**53 + 1, -1, -5], tf.int64)
     ids = HashBuckets(10**6)(CODE, far).numpy()

@@ -162,6 +162,14 @@ def test_rows_that_lack_a_column_are_refused(rows: Rows) -> None:
         Preprocessor(SCHEMA).adapt(rows.select(SCHEMA.without(["year", "title", "image"])))
 
 
+def test_what_holds_no_rows_or_is_no_schema_is_refused(rows: Rows) -> None:
+    for source in (rows.batch(2), {"year": [1.0]}):
+        with pytest.raises(TypeError, match=r"adapt\(\) takes rows, as `tfdual.read\(source, schema\)` gives them"):
+            Preprocessor(SCHEMA).adapt(source)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="made for a Schema, .* Received list"):
+        Preprocessor(list(SCHEMA))  # type: ignore[arg-type]
+
+
 def test_the_vocabulary_of_other_columns_is_refused(prep: Preprocessor) -> None:
     with pytest.raises(ValueError, match="Column 'year' has no vocabulary: it is dense"):
         prep.vocabulary("year")

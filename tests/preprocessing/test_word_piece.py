@@ -26,6 +26,12 @@ def test_pieces_of_a_file_are_those_of_bert(tmp_path: Path) -> None:
     assert WordPiece(PIECES, lowercase=False)(TITLE, tf.constant(["Cat cat"])).to_list() == [[7, 3]]
 
 
+def test_a_line_ends_only_where_berts_does(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("[PAD]\r\n[UNK]\r\n\u2028\r\n\x85\r\ncat\r\n".encode())
+    assert WordPiece(path)(TITLE, tf.constant(["cat"])).to_list() == [[4]]
+
+
 def test_learned_pieces_compose_the_words_of_the_rows() -> None:
     transform = fitted(WordPiece(vocabulary_size=100), TITLE, ["Playing, plays & played"] * 3, ["été 東京 play", None])
     assert transform.pieces[:2] == ["[PAD]", "[UNK]"]
@@ -46,6 +52,7 @@ def test_what_is_learned_does_not_depend_on_batches() -> None:
     [
         (lambda: WordPiece("nowhere.txt"), FileNotFoundError, "no vocabulary file nowhere.txt"),
         (lambda: WordPiece(["the"]), ValueError, r"lacks the piece \[UNK\]"),
+        (lambda: WordPiece([*PIECES, "cat"]), ValueError, r"pieces of a vocabulary must differ.*\['cat'\]"),
         (lambda: WordPiece(vocabulary_size=5), ValueError, "at least 100 pieces. Received vocabulary_size=5"),
         (lambda: fitted(WordPiece(), TITLE, ["", None]), ValueError, "every text was empty"),
         (lambda: WordPiece().output(ColumnSchema("x")), TypeError, "WordPiece takes a single string a row"),

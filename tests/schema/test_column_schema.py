@@ -136,6 +136,19 @@ def test_a_bad_value_is_named(arguments: dict[str, Any], message: str) -> None:
         ColumnSchema(**arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"tags": 7}, "A tag is one of Tags, or a string. Received 7"),
+        ({"tags": ["user", None]}, "A tag is one of Tags, or a string. Received None"),
+        ({"properties": ["nullable"]}, r"Column 'x': properties is a mapping .*Received \['nullable'\]"),
+    ],
+)
+def test_a_value_of_another_type_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        ColumnSchema("x", **arguments)
+
+
 def test_with_methods_copy_and_leave_the_column_alone() -> None:
     column = ColumnSchema("x", ["user"], {"a": 1}, dtype="string")
     assert column.with_tags(Tags.TEXT).tags == {"user", "text"}

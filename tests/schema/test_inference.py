@@ -1,5 +1,6 @@
 """A schema from a sample: what names, types and values tell, and why."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -63,6 +64,8 @@ def test_a_name_suggests_tags(name: str, tags: set[str]) -> None:
         ("age", pa.array(repeated(20, 30)), {"tags": ["continuous"]}),
         ("height", pa.array(repeated(1.5, 2.5), pa.float32()), {"tags": ["continuous"], "dtype": "float32"}),
         ("height", pa.array(repeated(1.5, None)), {"tags": ["continuous"], "dtype": "float64", "nullable": True}),
+        ("height", pa.array(repeated(Decimal("1.50"), Decimal("2.00"))), {"tags": ["continuous"], "dtype": "float64"}),
+        ("user_id", pa.array(range(ROWS)).cast(pa.decimal128(38)), {"tags": ["categorical", "user_id"]}),
         ("fresh", pa.array(repeated(True, False)), {"tags": [], "dtype": "bool"}),
         ("time", pa.array(range(ROWS)), {"tags": ["time", "continuous"]}),
         ("clicked", pa.array(repeated(0, 1)), {"tags": ["target"]}),
@@ -155,7 +158,7 @@ def test_weights_of_one_length_are_no_embedding() -> None:
     [
         ("x", pa.nulls(2), "every value is missing"),
         ("x", pa.array([{"a": 1}, {"a": 2}]), "numbers, bools, strings and lists"),
-        ("x", pa.array([Decimal(1), Decimal(2)]), "numbers, bools, strings and lists"),
+        ("x", pa.array([timedelta(1), timedelta(2)]), "numbers, bools, strings and lists"),
         ("x", pa.array([[[1]], [[2]]]), "only lists of numbers and strings"),
         ("x", pa.array([[1.0], [2.0, 3.0]]), "1 to 2 values a row, and no id list"),
         ("user_id", pa.array([1.0, 2.0]), "ids are integers or strings"),
@@ -206,6 +209,14 @@ def test_feature_maps_give_the_columns_in_them() -> None:
     assert schema["user_id"].tags == {"user_id", "user", "id", "categorical"}
     assert schema["cover"].width == 2
     assert list(reasons) == list(kinds)
+
+
+def test_floats_among_the_lists_weigh_a_list_or_are_left_out() -> None:
+    lists = {"seen": [7, 8], "seen_shares": [0.5, 0.25], "rest": [0.1]}
+    schema, reasons = infer_columns(pa.table({"id_list_features_map": [lists]}))
+    assert schema.column_names == ["seen", "seen_shares"]
+    assert schema["seen"].weights == "seen_shares"
+    assert "left out: it stands among the list features" in reasons["rest"]
 
 
 def test_an_entry_of_the_wrong_map_or_name_is_left_out() -> None:

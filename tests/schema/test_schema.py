@@ -90,6 +90,15 @@ def test_the_difference_goes_by_name(schema: Schema) -> None:
     assert schema - Schema(["title", "image", "other"]) == Schema([USER, HISTORY, ITEM])
 
 
+def test_a_string_is_one_name_and_no_set_of_letters(schema: Schema) -> None:
+    assert Schema("title") == Schema(["title"])
+    for arithmetic in (lambda: schema - "title", lambda: schema + "title"):  # type: ignore[operator]
+        with pytest.raises(TypeError, match="'Schema' and 'str'"):
+            arithmetic()
+    with pytest.raises(TypeError, match="made of ColumnSchema, or of names. Received {'name': 'x'}"):
+        Schema([{"name": "x"}])  # type: ignore[list-item]
+
+
 def test_equality_looks_at_every_field_and_at_the_order() -> None:
     assert Schema([USER, ITEM]) == Schema([USER, ITEM])
     assert hash(Schema([USER, ITEM])) == hash(Schema([USER, ITEM]))

@@ -61,8 +61,14 @@ def check_schema(schema: Schema) -> None:
     """Refuse columns whose missing value no tensor can hold.
 
     Raises:
+        TypeError: it is no schema.
         ValueError: a bool, or a dense column of integers, is nullable.
     """
+    if not isinstance(schema, Schema):
+        raise TypeError(
+            "Rows are typed by a Schema; make one of columns, load a file with Schema.load(path), or infer one with "
+            f"infer_schema(source). Received {type(schema).__name__}."
+        )
     for column in schema:
         counted = column.dtype.startswith("int") and column.kind is Kind.DENSE
         if column.nullable and not column.is_list and (counted or column.dtype == "bool"):

@@ -38,7 +38,7 @@ def infer_schema(
 
     Raises:
         FileNotFoundError: there is nothing at that path.
-        ValueError: a file is not of its format, or there is no row.
+        ValueError: a file is not of its format, files differ in the type of a column, or there is no row.
 
     Example:
         >>> schema = infer_schema({"user_id": [1, 2], "age": [31.0, 47.5]}, print_reasons=False)
@@ -58,8 +58,10 @@ def sample(source: Source, rows: int) -> pa.Table:
     """The first rows of a source, with its physical columns.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: there is no row, none is asked for, or files differ in the type of a column.
     """
+    if rows < 1:
+        raise ValueError(f"A schema is guessed from at least 1 row. Received rows={rows}.")
     wanted = next(iter(source.arrow_schemas.values()))
     tables: list[pa.Table] = []
     for part in source.parts:
@@ -69,10 +71,20 @@ def sample(source: Source, rows: int) -> pa.Table:
             columns = [_as_text(column.combine_chunks()) for column in block.table.columns]
             tables.append(pa.table(columns, block.table.column_names))
             if sum(table.num_rows for table in tables) >= rows:
-                return pa.concat_tables(tables, promote_options="permissive").slice(0, rows)
+                return _joined(tables, source).slice(0, rows)
     if not sum(table.num_rows for table in tables):
         raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
-    return pa.concat_tables(tables, promote_options="permissive")
+    return _joined(tables, source)
+
+
+def _joined(tables: list[pa.Table], source: Source) -> pa.Table:
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowTypeError as error:
+        raise ValueError(
+            f"Files of {source.name} differ in the type of a column: {error}. Write them with one type, or infer the "
+            "schema of one file."
+        ) from error
 
 
 def _as_text(array: pa.Array) -> pa.Array:

@@ -31,7 +31,7 @@ def join(rows: Rows, table: Rows, on: str, unmatched: str = "raise") -> Rows:
 
     Raises:
         KeyError: one of them lacks the key.
-        TypeError: the keys are no single integers or strings, or not the same on both sides.
+        TypeError: one of them is no Rows; the keys are no single integers or strings, or not the same on both sides.
         ValueError: a key stands twice in `table`, a column is in both, or is not nullable where it must be.
 
     Example:
@@ -41,6 +41,8 @@ def join(rows: Rows, table: Rows, on: str, unmatched: str = "raise") -> Rows:
         >>> join(clicks, items, on="item").to_arrow()["price"].to_pylist()
         [20, 10, 20]
     """
+    if wrong := [type(each).__name__ for each in (rows, table) if not isinstance(each, Rows)]:
+        raise TypeError(f"join() takes Rows twice, as `read(source, schema)` gives them. Received {wrong[0]}.")
     if unmatched not in ("raise", "drop", "null"):
         raise ValueError(f'unmatched is "raise", "drop" or "null". Received {unmatched!r}.')
     added = _added(rows.schema, table.schema, on, unmatched == "null")

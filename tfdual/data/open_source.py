@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_schema
+from tfdual.data.arrow_types import arrow_schema, check_schema
 from tfdual.data.sources import arrow_ipc, csv, json_lines, parquet, tfrecord
 from tfdual.data.sources.feature_maps import FeatureMapSource, holds_feature_maps
 from tfdual.data.sources.files import COMPRESSED, Files, find_files
@@ -74,7 +74,10 @@ def open_columns(
     format: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Source:
-    """A source whose columns are those of `schema`, also where they stand in feature maps. Raises as `open_source`."""
+    """A source whose columns are those of `schema`, also where they stand in feature maps. Raises as `open_source` and
+    `check_schema`.
+    """
+    check_schema(schema)
     opened = open_source(source, arrow_schema(schema), query, format, storage_options)
     return FeatureMapSource(opened, schema) if holds_feature_maps(opened) else opened
 

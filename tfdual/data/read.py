@@ -56,8 +56,8 @@ def read(
         FileNotFoundError: there is nothing at that path.
         FileExistsError: the quarantine file is there already.
         ImportError: a package of an extra is not installed; the message names the extra.
-        ValueError: a file is not of its format or lacks a column, or there is no row.
-        TypeError: a column's type is not the schema's, or the source is of an unknown kind.
+        ValueError: a file is not of its format or lacks a column, or there is no row, or none that the filter keeps.
+        TypeError: a column's type is not the schema's, or the source, the schema or the filter is of an unknown kind.
 
     Example:
         >>> from tfdual import ColumnSchema
@@ -69,6 +69,11 @@ def read(
     if (quarantine is not None) != (on_error == "quarantine"):
         raise ValueError("on_error='quarantine' and quarantine=PATH go together. Give both, or none of them.")
     expression = pq.filters_to_expression(list(filter)) if isinstance(filter, list | tuple) else filter
+    if not isinstance(expression, pc.Expression | None):
+        raise TypeError(
+            'A filter is an Arrow expression such as pc.field("year") >= 2020, or a list of tuples such as '
+            f'[("year", ">=", 2020)]. Received {filter!r}.'
+        )
     opened = open_columns(source, schema, query, format, storage_options)
     if expression is not None and isinstance(opened, ParquetSource):
         opened = opened.where(expression)
@@ -78,6 +83,8 @@ def read(
     if quarantine is not None:
         rows = quarantined(rows, Path(quarantine))
     if not _has_rows(rows):
+        if expression is not None:
+            raise ValueError(f"The filter {expression} leaves no row of {opened.name}. Change the filter.")
         raise ValueError(f"{opened.name} has no rows. Write at least one row, or name another source.")
     return rows
 

@@ -1,6 +1,7 @@
 """Rows of one schema, streamed from any source."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -177,8 +178,11 @@ class Rows:
             epoch, also where a first pass is shorter; Keras then warns that the data ran out, and goes on rightly.
 
         Raises:
+            TypeError: a size that is no whole number.
             ValueError: a size below 1, no row, a seed without `shuffle`, a negative seed, or a start without a seed.
         """
+        if not isinstance(size, Integral):
+            raise TypeError(f"The size of a batch is a whole number of rows. Received {size!r}.")
         if size < 1:
             raise ValueError(f"A batch has at least 1 row. Received size={size}.")
         if start < 0:
@@ -189,7 +193,7 @@ class Rows:
             raise ValueError(f"A seed is 0 or more. Received {seed}.")
         if start and shuffle and seed is None:
             raise ValueError(f"start={start} needs the seed of the interrupted run, which tells its order. Give seed.")
-        plan = Plan(size, shuffle, random_seed() if seed is None else seed, drop_remainder, start)
+        plan = Plan(int(size), shuffle, random_seed() if seed is None else seed, drop_remainder, start)
         if not plan.batches(len(self)):
             raise ValueError(
                 f"{self.source} has {len(self)} rows: no batch of {size}. Give more rows, or a lower size."

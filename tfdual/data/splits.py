@@ -79,8 +79,11 @@ def time_split(
         at = np.partition(every, first)[first].tolist()
         times = [every]
     begins = np.asarray(at)
-    if not len(begins) or not (np.diff(begins) > 0).all():
-        raise ValueError(f"The parts of time_split() must begin one after the other. Received {begins.tolist()}.")
+    if begins.ndim != 1 or not len(begins) or not (np.diff(begins) > 0).all():
+        raise ValueError(
+            "The parts of time_split() must begin one after the other, at a list of times that ascend. "
+            f"Received {begins.tolist()}."
+        )
     return _parts(rows, len(begins) + 1, (np.searchsorted(begins, chunk, "right") for chunk in times))
 
 
@@ -141,9 +144,13 @@ def leave_one_out_split(rows: Rows, by: str, time: str, parts: int = 2) -> list[
 
 
 def _bounds(fractions: Sequence[float]) -> np.ndarray:
-    if len(fractions) < 2 or not min(fractions) > 0 or not abs(sum(fractions) - 1) <= 1e-6:
-        raise ValueError(f"A split takes two or more positive fractions that add up to 1. Received {list(fractions)}.")
-    return np.cumsum(fractions)[:-1]
+    shares = np.asarray(fractions, np.float64)
+    if shares.ndim != 1 or len(shares) < 2 or not shares.min() > 0 or not abs(shares.sum() - 1) <= 1e-6:
+        raise ValueError(
+            "A split takes two or more positive fractions that add up to 1, such as (0.8, 0.2). "
+            f"Received {shares.tolist()}."
+        )
+    return np.cumsum(shares)[:-1]
 
 
 def _tables(rows: Rows, *columns: str) -> Iterator[pa.Table]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_type, check_schema, fits
+from tfdual.data.arrow_types import arrow_type, fits
 from tfdual.data.conform import conform
 from tfdual.data.faults import RULES, SHOWN, Fault, short
 from tfdual.data.open_source import open_columns
@@ -136,7 +136,7 @@ def validate(
     Raises:
         FileNotFoundError: there is nothing at that path.
         ValueError: a file is not of its format, or breaks off.
-        TypeError: a source of an unknown kind.
+        TypeError: a source of an unknown kind, or a schema that is none.
 
     Example:
         >>> from tfdual import ColumnSchema
@@ -144,7 +144,6 @@ def validate(
         >>> report.is_valid, report.rows, report.findings[0].rule, report.findings[0].first
         (False, 2, 'infinite', [('The dict', 1, inf)])
     """
-    check_schema(schema)
     opened = open_columns(source, schema, query, format, storage_options)
     wrong = [
         each for file, found in opened.arrow_schemas.items() for each in _wrong_columns(found, schema, file, opened)

@@ -36,7 +36,7 @@ def column_chains(schema: Schema, transforms: Mapping[str, Transform | Sequence[
     if unknown := sorted(set(transforms) - known):
         raise ValueError(f"Transforms are given for {unknown}; the schema has no such column or domain.")
     named = {column.name: transforms.get(column.name, transforms.get(column.domain_name)) for column in schema}
-    given = {name: _chain(transform) for name, transform in named.items() if transform is not None}
+    given = {name: _chain(name, transform) for name, transform in named.items() if transform is not None}
     chains: dict[str, Chain] = {}
     for domain in dict.fromkeys(column.domain_name for column in schema):
         chains |= _shared([column for column in schema if column.domain_name == domain], given)
@@ -46,7 +46,11 @@ def column_chains(schema: Schema, transforms: Mapping[str, Transform | Sequence[
     return {column.name: chains[column.name] for column in schema}
 
 
-def _chain(transform: Transform | Sequence[Transform]) -> Chain:
+def _chain(name: str, transform: Transform | Sequence[Transform]) -> Chain:
+    if not isinstance(transform, Transform | list | tuple):
+        raise TypeError(
+            f"Column '{name}' takes a transform such as Vocabulary(), or a list of them. Received {transform!r}."
+        )
     return Chain([transform] if isinstance(transform, Transform) else transform)
 
 

@@ -39,11 +39,10 @@ class HashBuckets(Transform):
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
         if column.dtype == "string":
-            mask: str | int | None = ""
-        else:
-            mask = MISSING_INTEGER if column.properties.get("nullable") else None
-        if mask is None:
-            hashing = keras.layers.Hashing(self.buckets, salt=self.salt)
-            return on_values(lambda flat: hashing(tf.cast(flat, tf.int64)) + 1, values)
-        hashing = keras.layers.Hashing(self.buckets + 1, mask_value=mask, salt=self.salt)
-        return on_values(lambda flat: hashing(flat if mask == "" else tf.cast(flat, tf.int64)), values)
+            hashing = keras.layers.Hashing(self.buckets + 1, mask_value="", salt=self.salt)
+            return on_values(hashing, values)
+        if column.nullable:
+            hashing = keras.layers.Hashing(self.buckets + 1, mask_value=MISSING_INTEGER, salt=self.salt)
+            return on_values(lambda flat: hashing(tf.cast(flat, tf.int64)), values)
+        hashing = keras.layers.Hashing(self.buckets, salt=self.salt)
+        return on_values(lambda flat: hashing(tf.cast(flat, tf.int64)) + 1, values)

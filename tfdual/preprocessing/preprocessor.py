@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ from tfdual.preprocessing.vocabulary import Vocabulary
 from tfdual.schema import Schema
 
 
+@runtime_checkable
 class TableStream(Protocol):
     """What `adapt` reads: `tfdual.read(...)` gives one."""
 
@@ -49,7 +50,7 @@ class Preprocessor(keras.layers.Layer):
     Raises:
         ValueError: a transform is named for no column; columns of one domain differ in type or in what makes their ids;
             used before `adapt`.
-        TypeError: a transform can't take its column.
+        TypeError: a transform can't take its column, or is none.
 
     Example:
         >>> import pyarrow as pa
@@ -67,6 +68,10 @@ class Preprocessor(keras.layers.Layer):
         transforms: Mapping[str, Transform | Sequence[Transform]] | None = None,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(schema, Schema):
+            raise TypeError(
+                f"A Preprocessor is made for a Schema, such as `rows.schema`. Received {type(schema).__name__}."
+            )
         super().__init__(autocast=False, **kwargs)
         self._raw = schema
         self._chains = MappingProxyType(column_chains(schema, transforms or {}))
@@ -101,8 +106,13 @@ class Preprocessor(keras.layers.Layer):
         those of all rows seen. A model's embedding tables are as large as the schema they were built from.
 
         Raises:
+            TypeError: `rows` is no stream of tables.
             ValueError: the rows lack a column.
         """
+        if not isinstance(rows, TableStream):
+            raise TypeError(
+                f"adapt() takes rows, as `tfdual.read(source, schema)` gives them. Received {type(rows).__name__}."
+            )
         if missing := [name for name in self._raw.column_names if name not in rows.schema]:
             raise ValueError(f"The rows lack the columns {missing} of the preprocessor's schema.")
         learning = [column for column in self._raw if self._chains[column.name].learns]

@@ -1,5 +1,6 @@
 """Text to ids of its WordPieces."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ class WordPiece(Transform):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the vocabulary lacks `[UNK]`, the size is below 100, or all texts to learn from are empty.
+        ValueError: the vocabulary lacks `[UNK]` or holds a piece twice, the size is below 100, or all texts to learn
+            from are empty.
         TypeError: the column holds no single strings.
 
     Reference: Song et al., 2021, arXiv:2012.15524
@@ -63,6 +65,11 @@ class WordPiece(Transform):
             if UNKNOWN not in self.vocabulary:
                 raise ValueError(
                     f"The vocabulary lacks the piece {UNKNOWN}. Add it, or give another, as BERT's vocab.txt."
+                )
+            if repeated := [piece for piece, times in Counter(self.vocabulary).items() if times > 1]:
+                raise ValueError(
+                    f"The pieces of a vocabulary must differ. Received these more than once: {repeated[:5]}. "
+                    "Remove those lines; the pieces behind them get other ids."
                 )
             self._take(list(self.vocabulary))
 
@@ -115,4 +122,5 @@ class WordPiece(Transform):
 def _read(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no vocabulary file {path}. Give one with a piece a line, or None to learn.")
-    return path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines(): a piece may be a character that it takes for the end of a line, such as U+2028.
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")

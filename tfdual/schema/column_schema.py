@@ -42,6 +42,7 @@ class ColumnSchema:
     Raises:
         ValueError: empty name, unknown dtype, tags that exclude each other, dims of another form, a property of
             another type or form.
+        TypeError: a tag that is no string, or properties that are no mapping.
 
     Example:
         >>> ColumnSchema("user_id", tags=[Tags.USER_ID], dtype="string").kind
@@ -66,6 +67,8 @@ class ColumnSchema:
         is_ragged: bool | None = None,
         dims: Sequence[Any] | None = None,
     ) -> None:
+        if not isinstance(properties or {}, Mapping):
+            raise TypeError(f"Column {name!r}: properties is a mapping of name to value. Received {properties!r}.")
         properties = dict(properties or {})
         if not isinstance(name, str) or not name:
             raise ValueError(f"A column needs a name, a string of at least one character. Received {name!r}.")

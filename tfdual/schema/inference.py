@@ -102,7 +102,8 @@ def _guess_floats(sampled: Sampled, guesses: dict[str, Guess], arrays: dict[str,
     named = name_tags(name)
     dtype = dtype_of(sampled.array.type.value_type) or "float32"
     properties = {"nullable": True} if sampled.array.null_count else {}
-    if sampled.told is None and (Tags.WEIGHT in named or shortest != longest):
+    among_lists = sampled.told == Tags.LIST
+    if among_lists or (sampled.told is None and (Tags.WEIGHT in named or shortest != longest)):
         same = [other for other, array in arrays.items() if _is_list(array.type) and _lengths(array).equals(lengths)]
         partner = _partner(name, [guesses[other] for other in same if other in guesses])
         if partner is not None and partner.column is not None:
@@ -113,6 +114,8 @@ def _guess_floats(sampled: Sampled, guesses: dict[str, Guess], arrays: dict[str,
         if Tags.WEIGHT in named:
             column = ColumnSchema(name, {Tags.WEIGHT}, properties, dtype, is_list=True)
             return {name: Guess.of(column, f"{said(sampled)}, name says weight")}
+    if among_lists:
+        return {name: left_out(sampled, "it stands among the list features, and there is no id list that it weighs")}
     if shortest != longest or not longest:
         return {name: left_out(sampled, f"{shortest} to {longest} values a row, and no id list that they weigh")}
     embedding = ColumnSchema(name, {Tags.EMBEDDING} | (named & SIDES), properties, dtype, dims=(None, longest))

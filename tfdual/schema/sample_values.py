@@ -71,6 +71,8 @@ def dtype_of(found: pa.DataType) -> str | None:
         return "int32" if is_small else "int64"
     if pa.types.is_floating(found):
         return "float64" if found == pa.float64() else "float32"
+    if pa.types.is_decimal(found):
+        return "float64" if found.scale else "int64"
     if pa.types.is_timestamp(found):
         return "int64" if found.unit == "s" else "float64"
     if pa.types.is_date(found):

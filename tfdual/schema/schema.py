@@ -19,9 +19,10 @@ class Schema:
     """Named, tagged columns; what flows through rows, preprocessing and towers.
 
     Args:
-        columns: iterable of `ColumnSchema`, or of names. Defaults to none.
+        columns: iterable of `ColumnSchema` or of names, or one of them. Defaults to none.
 
     Raises:
+        TypeError: something else among the columns.
         ValueError: two columns share a name; an id list is weighed by a column that holds no lists of floats.
 
     Example:
@@ -31,8 +32,11 @@ class Schema:
         ['item_id']
     """
 
-    def __init__(self, columns: Iterable[ColumnSchema | str] = ()) -> None:
-        parsed = [ColumnSchema(column) if isinstance(column, str) else column for column in columns]
+    def __init__(self, columns: Iterable[ColumnSchema | str] | ColumnSchema | str = ()) -> None:
+        given = [columns] if isinstance(columns, str | ColumnSchema) else list(columns)
+        parsed = [ColumnSchema(column) if isinstance(column, str) else column for column in given]
+        if wrong := [column for column in parsed if not isinstance(column, ColumnSchema)]:
+            raise TypeError(f"A schema is made of ColumnSchema, or of names. Received {wrong[0]!r}.")
         names = [column.name for column in parsed]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"Column names must differ. Received these more than once: {repeated}.")
@@ -187,6 +191,8 @@ class Schema:
         return self._columns[name]
 
     def __add__(self, other: "Schema") -> "Schema":
+        if not isinstance(other, Schema):
+            return NotImplemented
         if differing := [column.name for column in other if column.name in self and self[column.name] != column]:
             raise ValueError(
                 f"The sum would hold these columns more than once: {differing}. The two schemas describe them "
@@ -195,6 +201,8 @@ class Schema:
         return Schema([*self, *(column for column in other if column.name not in self)])
 
     def __sub__(self, other: "Schema") -> "Schema":
+        if not isinstance(other, Schema):
+            return NotImplemented
         return Schema(column for column in self if column.name not in other)
 
     def __eq__(self, other: object) -> bool:

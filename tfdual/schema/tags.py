@@ -81,8 +81,15 @@ def as_tag(tag: str) -> str:
 
 
 def as_tags(tags: Iterable[str] | str) -> set[str]:
-    """One tag or several, the standard ones as `Tags`."""
-    return {as_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)}
+    """One tag or several, the standard ones as `Tags`.
+
+    Raises:
+        TypeError: a tag is no string.
+    """
+    given = [tags] if isinstance(tags, str) or not isinstance(tags, Iterable) else list(tags)
+    if wrong := [tag for tag in given if not isinstance(tag, str)]:
+        raise TypeError(f"A tag is one of Tags, or a string. Received {wrong[0]!r}.")
+    return {as_tag(tag) for tag in given}
 
 
 def expand_tags(tags: Iterable[str] | str) -> frozenset[str]:

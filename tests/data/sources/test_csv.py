@@ -90,15 +90,19 @@ def test_places_count_rows_where_the_file_holds_blank_lines(tmp_path: Path) -> N
     assert report.rows == 4
 
 
-def test_a_header_alone_is_no_rows(tmp_path: Path) -> None:
-    for content in ("id,name\n", "id,name"):
+def test_a_header_alone_or_nothing_is_no_rows(tmp_path: Path) -> None:
+    for content in ("id,name\n", "id,name", "", "\n\n"):
         with pytest.raises(ValueError, match=r"a\.csv has no rows"):
             rows(tmp_path / "a.csv", content)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\n\n", "id,naïve\n1,a\n".encode("latin-1"), "id,name\n1,a\n".encode("utf-16")]
-)
+def test_an_empty_file_among_others_holds_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    assert rows(tmp_path / "b.csv", "id,name\n1,a\n") == read(tmp_path, SCHEMA).take(9)
+    assert len(read(tmp_path, SCHEMA)) == 1
+
+
+@pytest.mark.parametrize("content", ["id,naïve\n1,a\n".encode("latin-1"), "id,name\n1,a\n".encode("utf-16")])
 def test_a_file_without_a_header_of_text_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"a\.csv can't be read as CSV: its first line is no header of column names"):
         rows(tmp_path / "a.csv", content)

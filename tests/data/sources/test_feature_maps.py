@@ -139,6 +139,20 @@ def test_a_feature_that_stands_in_two_maps_is_named(tmp_path: Path, write: Any) 
 
 
 @pytest.mark.parametrize("write", [as_json, as_structs])
+@pytest.mark.parametrize("feature_map", ["id_list_features_map", "embedding_features_map"])
+def test_weights_stand_beside_their_list_or_among_the_vectors(tmp_path: Path, write: Any, feature_map: str) -> None:
+    schema = Schema(
+        [
+            ColumnSchema("likes", is_list=True, properties={"weights": "shares"}),
+            ColumnSchema("shares", [Tags.WEIGHT], dtype="float32", is_list=True),
+        ]
+    )
+    row: dict[str, Any] = {"id_list_features_map": {"likes": [7, 8]}, "day": 1}
+    row[feature_map] = {**row.get(feature_map, {}), "shares": [0.5, 0.25]}
+    assert read(write([row], tmp_path), schema).take(1) == [{"likes": [7, 8], "shares": [0.5, 0.25]}]
+
+
+@pytest.mark.parametrize("write", [as_json, as_structs])
 def test_a_feature_in_the_wrong_map_alone_is_missing_at_the_door(tmp_path: Path, write: Any) -> None:
     rows = [{**row, "dense_features_map": {"x": 1.0}, "category_id_features_map": {"age": 7}} for row in NESTED]
     with pytest.raises(ValueError, match=r"lacks the columns \['age'\]"):

@@ -92,6 +92,14 @@ def test_what_is_no_json_lines_is_named(tmp_path: Path, content: bytes) -> None:
         read(tmp_path / "a.jsonl", SCHEMA)
 
 
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_an_empty_file_among_others_holds_no_row(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.jsonl").write_text(content)
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PLAIN))
+    assert len(read(tmp_path, SCHEMA)) == len(PLAIN)
+    assert read(tmp_path, SCHEMA).to_arrow() == read(tmp_path / "b.jsonl", SCHEMA).to_arrow()
+
+
 def test_one_array_of_objects_is_no_json_lines(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(PLAIN, indent=2))
     with pytest.raises(ValueError, match=r"a\.json can't be read as JSON lines"):

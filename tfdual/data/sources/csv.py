@@ -26,13 +26,13 @@ class CsvSource(Source):
     """CSV with a header; the separator (comma, tab, semicolon or bar) is told by the header.
 
     Values stay text here, so that each can be checked by itself. An empty field that is not quoted is null. A row
-    of too few or too many fields is malformed.
+    of too few or too many fields is malformed. An empty file holds no row; Spark writes such files.
 
     Args:
         files: Files.
 
     Raises:
-        ValueError: a file has no header, or one that is not UTF-8.
+        ValueError: a file has no header, or one that is not UTF-8, or every file is empty.
     """
 
     is_text = True
@@ -41,7 +41,10 @@ class CsvSource(Source):
         super().__init__(files.name)
         self._paths = {files.label(path): path for path in files.paths}
         self._files = files
-        self._headers = {label: self._header(label) for label in self._paths}
+        headers = {label: self._header(label) for label in self._paths}
+        self._headers = {label: header for label, header in headers.items() if header is not None}
+        if not self._headers:
+            raise ValueError(f"{self.name} has no rows: nothing stands in it. Write a header and at least one row.")
 
     @cached_property
     def arrow_schemas(self) -> dict[str, pa.Schema]:
@@ -52,8 +55,8 @@ class CsvSource(Source):
 
     @property
     def parts(self) -> list[Part]:
-        """The files."""
-        return [Part(label) for label in self._paths]
+        """The files that aren't empty."""
+        return [Part(label) for label in self._headers]
 
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
         """The file in blocks of about 4 MiB; malformed rows are null, and a fault."""
@@ -82,10 +85,12 @@ class CsvSource(Source):
             )
             yield from _with_invalid(reader, invalid)
 
-    def _header(self, label: str) -> tuple[str, list[str], bool]:
-        """The separator, the names, and whether nothing follows."""
+    def _header(self, label: str) -> tuple[str, list[str], bool] | None:
+        """The separator, the names, and whether nothing follows; None of an empty file."""
         with reading(label, "CSV"), self._files.open(self._paths[label]) as stream:
             start = stream.read(HEADER_BYTES).removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
+        if not start:
+            return None
         line = _first_line(start)
         try:
             text = line.decode()

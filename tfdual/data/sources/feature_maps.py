@@ -10,7 +10,7 @@ import pyarrow as pa
 from tfdual.data.arrow_types import arrow_type
 from tfdual.data.faults import fault
 from tfdual.data.sources.source import Block, Part, Source
-from tfdual.schema import Schema
+from tfdual.schema import Kind, Schema, Tags
 from tfdual.schema.feature_maps import FEATURE_MAPS
 
 
@@ -22,8 +22,8 @@ def holds_feature_maps(source: Source) -> bool:
 class FeatureMapSource(Source):
     """Features of nested JSON objects, Arrow structs or Arrow maps, as columns.
 
-    A column is looked for in the map of its kind; columns beside the maps stay what they are. A feature id stands
-    once in a row, in whichever map.
+    A column is looked for in the map of its kind, the weights of a list also beside the list; columns beside the maps
+    stay what they are. A feature id stands once in a row, in whichever map.
 
     Args:
         source: Source of the nested rows.
@@ -48,7 +48,7 @@ class FeatureMapSource(Source):
             inside = [
                 pa.field(column.name, arrow_type(column))
                 for column in self._schema
-                if column.name not in names and _may_hold(features, column.name, FEATURE_MAPS[column.kind])
+                if column.name not in names and _may_hold(features, column.name, self._maps[column.name])
             ]
             found[label] = pa.schema(beside + inside)
         return found
@@ -79,9 +79,9 @@ class FeatureMapSource(Source):
     def _struct(self, name: str, found: pa.DataType, inside: list[pa.Field]) -> pa.DataType:
         """The map as a struct: its own features typed by the schema, those of other maps there to be found twice."""
         foreign = {field.name: field.type for field in found} if pa.types.is_struct(found) else {}
-        own = [field for field in inside if self._map_of(field.name) == name]
+        own = [field for field in inside if self._maps[field.name] == name]
         others = [pa.field(field.name, foreign[field.name]) for field in inside if field.name in foreign]
-        return pa.struct([*own, *(field for field in others if self._map_of(field.name) != name)])
+        return pa.struct([*own, *(field for field in others if self._maps[field.name] != name)])
 
     def _flat(self, block: Block, beside: list[pa.Field], inside: list[pa.Field]) -> Block:
         table = block.table
@@ -90,15 +90,21 @@ class FeatureMapSource(Source):
         entries = {name: _entries(table.column(name)) for name in FEATURE_MAPS.values() if name in table.column_names}
         faults = list(block.faults)
         for field in inside:
-            own = self._map_of(field.name)
+            own = self._maps[field.name]
             arrays[field.name] = entries[own].column(field.name, rows) if own in entries else pa.nulls(rows)
             times = sum(each.times(field.name, rows) for each in entries.values())
             if len(repeated := np.flatnonzero(np.asarray(times) > 1)):
                 faults.append(fault(field.name, "duplicate feature", repeated, [field.name] * len(repeated)))
         return replace(block, table=pa.table(arrays), faults=faults)
 
-    def _map_of(self, name: str) -> str:
-        return FEATURE_MAPS[self._schema[name].kind]
+    @cached_property
+    def _maps(self) -> dict[str, str]:
+        """Column -> its map."""
+        lists = FEATURE_MAPS[Kind.ID_LIST]
+        schemas = self._source.arrow_schemas.values()
+        among_lists = {name for nested in schemas for name in _features(nested).get(lists) or ()}
+        weights = among_lists & set(self._schema.select_by_tag(Tags.WEIGHT).column_names)
+        return {column.name: lists if column.name in weights else FEATURE_MAPS[column.kind] for column in self._schema}
 
 
 class _Struct:

@@ -26,13 +26,13 @@ class JsonLinesSource(Source):
     """JSON lines, in blocks.
 
     Arrow parses a block at once. Where it can't, because a column mixes types or a line is no JSON, Python parses
-    the block line by line and tells which value is wrong.
+    the block line by line and tells which value is wrong. An empty file holds no row; Spark writes such files.
 
     Args:
         files: Files.
 
     Raises:
-        ValueError: the first line of a file is no JSON object.
+        ValueError: no line at the start of a file is a JSON object, or every file is empty.
     """
 
     is_text = True
@@ -44,13 +44,19 @@ class JsonLinesSource(Source):
 
     @cached_property
     def arrow_schemas(self) -> dict[str, pa.Schema]:
-        """The columns of every file's first MiB."""
-        return {label: self._sampled(label) for label in self._paths}
+        """The columns of the first MiB of every file that isn't empty."""
+        found = {}
+        for label in self._paths:
+            if (block := next(self._byte_blocks(label), b"")).strip():
+                found[label] = _sampled(block, label)
+        if not found:
+            raise ValueError(f"{self.name} has no rows: no line stands in it. Write at least one row.")
+        return found
 
     @property
     def parts(self) -> list[Part]:
-        """The files."""
-        return [Part(label) for label in self._paths]
+        """The files that aren't empty."""
+        return [Part(label) for label in self.arrow_schemas]
 
     def count(self, part: Part) -> int:
         """Lines that are not blank."""
@@ -77,14 +83,15 @@ class JsonLinesSource(Source):
             if rest:
                 yield rest + b"\n"
 
-    def _sampled(self, label: str) -> pa.Schema:
-        block = next(self._byte_blocks(label), b"")
-        whole = block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1]
-        try:
-            options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole) + 1)
-            return pyarrow.json.read_json(io.BytesIO(whole), options).schema
-        except (pa.ArrowInvalid, UnicodeDecodeError):
-            return _schema_of_lines(whole, label)
+
+def _sampled(block: bytes, label: str) -> pa.Schema:
+    """The columns of the first MiB of a file."""
+    whole = block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1]
+    try:
+        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole) + 1)
+        return pyarrow.json.read_json(io.BytesIO(whole), options).schema
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return _schema_of_lines(whole, label)
 
 
 def _in_json(found: pa.DataType) -> pa.DataType:
@@ -142,7 +149,7 @@ def _line_by_line(lines: list[bytes], wanted: pa.Schema) -> Block:
         for name in wanted.names:
             columns[name].append(values.get(name))
         if problems:
-            texts[row] = line.decode(errors="replace")
+            texts[row] = line.decode(errors="backslashreplace")
         faults += [Fault(name, rule, np.array([row]), [value]) for name, rule, value in problems]
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in wanted})
     return Block(table, faults, texts)
@@ -162,7 +169,7 @@ def _fields(line: bytes, wanted: pa.Schema) -> tuple[dict[str, Any], list[tuple[
     except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
-        return {}, [("", "malformed", line.decode(errors="replace"))]
+        return {}, [("", "malformed", line.decode(errors="backslashreplace"))]
     problems: list[tuple[str, str, Any]] = [(name, "duplicate feature", None) for name in repeated]
     values: dict[str, Any] = {}
     for field in wanted:

@@ -34,7 +34,8 @@ class Block:
 
     Args:
         table: pyarrow.Table. The physical columns.
-        faults: what the source could not represent; the table holds null there. Defaults to none.
+        faults: what the source could not represent; the table holds null there, so each row has a fault of its own,
+            which holds its value. Defaults to none.
         texts: position -> the row as it stands in the file, of rows that can't be parsed. Defaults to none.
     """
 

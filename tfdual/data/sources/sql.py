@@ -82,11 +82,8 @@ class SqlSource(Source):
         """What was wrong with a column, in `count` rows from row `first`."""
         problems = self._problems.get(name, [])
         start, end = (bisect_left(problems, row, key=itemgetter(0)) for row in (first, first + count))
-        by_rule: dict[str, list[tuple[int, Any]]] = {}
         for row, rule, value in problems[start:end]:
-            by_rule.setdefault(rule, []).append((row - first, value))
-        for rule, found in by_rule.items():
-            yield fault(name, rule, np.array([row for row, _ in found]), [value for _, value in found])
+            yield fault(name, rule, np.array([row - first]), [value])
 
     @cached_property
     def _snapshot(self) -> ParquetSource:

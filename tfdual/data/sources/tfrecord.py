@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tfdual.data.arrow_types import is_list
-from tfdual.data.faults import SHOWN, Fault, fault
+from tfdual.data.faults import Fault, fault
 from tfdual.data.sources.files import Files
 from tfdual.data.sources.source import Block, Part, Source
 from tfdual.data.values import convert
@@ -201,9 +201,9 @@ def _column(values: pa.Array, splits: np.ndarray, field: pa.Field, faults: list[
     if is_list(field.type):
         missing = pa.array((lengths == 0) & pa.types.is_fixed_size_list(field.type))
         return pa.ListArray.from_arrays(pa.array(splits.astype(np.int32)), values, mask=missing)
-    if len(several := np.flatnonzero(lengths > 1)):
-        shown = [values[splits[row] : splits[row + 1]].to_pylist() for row in several[:SHOWN]]
-        faults.append(fault(field.name, "dtype", several, shown))
+    for row in np.flatnonzero(lengths > 1).tolist():
+        held = values[splits[row] : splits[row + 1]].to_pylist()
+        faults.append(fault(field.name, "dtype", np.array([row]), [held]))
     first = pa.array(splits[:-1], mask=lengths != 1)
     return values.take(first)
 
