@@ -54,9 +54,8 @@ class Settings:
 
     temperature: float = 0.1
     batch: int = 2_048
-    epochs: int = 30
+    epochs: int = 6
     rate: float = 3e-3
-    decay: bool = False
     l2: float = 0.0
     post: str | None = "l2-norm"
     query: tuple[str, ...] = ("history",)
@@ -181,10 +180,7 @@ def trained(
     keras.utils.set_random_seed(seed)
     model = build(data, settings)
     batches, seconds = data.batches(settings, seed), 0.0
-    rate = settings.rate
-    if settings.decay:
-        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * len(batches))
-    model.compile(tfdual.LazyAdam(rate))
+    model.compile(tfdual.LazyAdam(settings.rate))
 
     def report() -> EvaluationReport:
         return tfdual.evaluate(model, data.queries, data.items, (K,), relevant="relevant", seen="seen")
