@@ -120,7 +120,7 @@ NAMES = {
         "WeightedSumFusion",
         "as_fusion",
     ],
-    "tfdual.index": ["BruteForce", "Index", "ScaNN"],
+    "tfdual.index": ["BruteForce", "Index", "Neighbours", "ScaNN"],
     "tfdual.losses": [
         "LearnedTemperature",
         "binary_cross_entropy",

@@ -99,9 +99,9 @@ def test_no_more_scores_are_asked_for_at_once_than_the_bound(
     asked: list[int] = []
 
     class Watched(tfdual.BruteForce):
-        def _search(self, queries: Any, k: Any) -> Any:
+        def search_positions(self, queries: Any, *arguments: Any) -> Any:
             asked.append(len(queries) * self.size)
-            return super()._search(queries, k)
+            return super().search_positions(queries, *arguments)
 
     expected = evaluate(model, queries, items, KS, prep, "liked", "seen")
     monkeypatch.setattr("tfdual.evaluation.item_search.BLOCK_SCORES", 7 * len(items))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual.index import BruteForce, _block_top_k, brute_force
+from tests.index.by_hand import neighbours
+from tfdual.index import BruteForce, _block_top_k, item_parts
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.normal(size=(300, 8)).astype(np.float32)
@@ -24,20 +25,21 @@ def index() -> BruteForce:
 
 @pytest.mark.parametrize("k", [1, 7, 300])
 def test_the_best_items_come_best_first_with_their_inner_products(index: BruteForce, k: int) -> None:
-    scores, positions = index.search(tf.constant(QUERIES), k)
+    positions, scores = index.search_positions(tf.constant(QUERIES), k)
     np.testing.assert_array_equal(positions, ORDER[:, :k])
     expected = [[float(np.dot(QUERIES[i], ITEMS[j])) for j in ORDER[i, :k]] for i in range(20)]
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_k_above_the_corpus_gives_the_whole_corpus(index: BruteForce) -> None:
-    _, positions = index.search(tf.constant(QUERIES), 1000)
+    positions, _ = index.search_positions(tf.constant(QUERIES), 1000)
     np.testing.assert_array_equal(positions, ORDER)
 
 
 def test_k_may_be_a_tensor_of_a_traced_function(index: BruteForce) -> None:
     search = tf.function(
-        lambda q, k: index.search(q, k)[1], input_signature=[tf.TensorSpec([None, 8]), tf.TensorSpec([], tf.int32)]
+        lambda q, k: index.search_positions(q, k)[0],
+        input_signature=[tf.TensorSpec([None, 8]), tf.TensorSpec([], tf.int32)],
     )
     np.testing.assert_array_equal(search(QUERIES, 3), ORDER[:, :3])
     np.testing.assert_array_equal(search(QUERIES[:2], 9), ORDER[:2, :9])
@@ -49,24 +51,25 @@ def test_exclusion_removes_exactly_these_and_still_fills_k(index: BruteForce) ->
         chosen = [ORDER[i, 0], ORDER[i, 2], ORDER[i, 299], ORDER[i, 2]][: i % 5]
         exclude[i, : len(chosen)] = chosen
     expected = [[j for j in ORDER[i] if j not in exclude[i]][:10] for i in range(20)]
-    scores, positions = index.search(tf.constant(QUERIES), 10, tf.constant(exclude))
+    positions, scores = index.search_positions(tf.constant(QUERIES), 10, tf.constant(exclude))
     np.testing.assert_array_equal(positions, expected)
     assert np.isfinite(scores).all()
 
 
 def test_padding_alone_excludes_nothing(index: BruteForce) -> None:
     for exclude in (tf.fill([20, 3], -1), tf.zeros([20, 0], tf.int32)):
-        np.testing.assert_array_equal(index.search(tf.constant(QUERIES), 5, exclude)[1], ORDER[:, :5])
+        np.testing.assert_array_equal(index.search_positions(tf.constant(QUERIES), 5, exclude)[0], ORDER[:, :5])
 
 
 def test_the_order_of_the_excluded_does_not_matter(index: BruteForce) -> None:
     exclude = np.concatenate([np.full((20, 1), -1), ORDER[:, [1, 0]], np.full((20, 1), -1)], axis=1)
-    np.testing.assert_array_equal(index.search(tf.constant(QUERIES), 4, tf.constant(exclude))[1], ORDER[:, 2:6])
+    positions = index.search_positions(tf.constant(QUERIES), 4, tf.constant(exclude))[0]
+    np.testing.assert_array_equal(positions, ORDER[:, 2:6])
 
 
 def test_places_that_cannot_be_filled_say_so() -> None:
     index = BruteForce().build(np.eye(4))
-    scores, positions = index.search(tf.constant([[4.0, 3.0, 2.0, 1.0]]), 3, tf.constant([[0, 3, 1]]))
+    positions, scores = index.search_positions(tf.constant([[4.0, 3.0, 2.0, 1.0]]), 3, tf.constant([[0, 3, 1]]))
     assert positions.numpy().tolist() == [[2, -1, -1]]
     assert scores.numpy().tolist() == [[2.0, -np.inf, -np.inf]]
 
@@ -107,8 +110,8 @@ def test_of_equal_scores_the_lower_position_comes_first(items: int) -> None:
     index = BruteForce().build(whole_numbers(items, seed=1))
     queries = whole_numbers(40, seed=2)
     queries[7] = 0
-    for k in (1, 2, 30, items - 1, items, items + 1):
-        scores, positions = index.search(tf.constant(queries), k)
+    for k in (1, 2, 30, max(1, items - 1), items, items + 1):
+        positions, scores = index.search_positions(tf.constant(queries), k)
         expected = best(queries, whole_numbers(items, seed=1), k)
         np.testing.assert_array_equal(positions, expected[1])
         np.testing.assert_array_equal(scores, expected[0])
@@ -116,8 +119,8 @@ def test_of_equal_scores_the_lower_position_comes_first(items: int) -> None:
 
 @pytest.mark.parametrize("items", [64, 129, 300, 385])
 def test_blocks_of_queries_and_parts_of_the_items_change_nothing(items: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brute_force, "ITEMS_AT_ONCE", 128)
-    monkeypatch.setattr(brute_force, "QUERIES_AT_ONCE", (2, 4))
+    monkeypatch.setattr(item_parts, "ITEMS_AT_ONCE", 128)
+    monkeypatch.setattr(item_parts, "QUERIES_AT_ONCE", (2, 4))
     monkeypatch.setattr(_block_top_k, "FEW_BLOCKS", 0)
     monkeypatch.setattr(_block_top_k, "FEW_SCORES", 0)
     index = BruteForce().build(whole_numbers(items, seed=1))
@@ -125,9 +128,30 @@ def test_blocks_of_queries_and_parts_of_the_items_change_nothing(items: int, mon
     expected = best(queries, whole_numbers(items, seed=1), items)
     for count in (1, 3, 4, 5, 11):
         for k in (1, 40, items):
-            scores, positions = index.search(tf.constant(queries[:count]), k)
+            positions, scores = index.search_positions(tf.constant(queries[:count]), k)
             np.testing.assert_array_equal(positions, expected[1][:count, :k])
             np.testing.assert_array_equal(scores, expected[0][:count, :k])
+
+
+@pytest.mark.parametrize("distance", ["dot", "l2"])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("each", [False, True])
+def test_masks_hold_in_blocks_of_queries_and_parts_of_the_items(
+    distance: str, dtype: str, each: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_parts, "ITEMS_AT_ONCE", 128)
+    monkeypatch.setattr(item_parts, "QUERIES_AT_ONCE", (2, 4))
+    monkeypatch.setattr(_block_top_k, "FEW_BLOCKS", 0)
+    monkeypatch.setattr(_block_top_k, "FEW_SCORES", 0)
+    items, queries = whole_numbers(385, seed=1), whole_numbers(11, seed=2)
+    index = BruteForce(distance, dtype).build([items[:100], items[100:]])
+    for share in (0.0, 0.02, 0.5, 1.0):
+        allow = np.random.default_rng(3).random((11, 385) if each else 385) < share
+        expected = neighbours(queries, items, 385, distance, ~np.broadcast_to(allow, (11, 385)))
+        for k in (1, 40, 385):
+            positions, scores = index.search_positions(queries, k, allow=allow)
+            np.testing.assert_array_equal(positions, expected[0][:, :k])
+            np.testing.assert_array_equal(scores, expected[1][:, :k])
 
 
 def test_exclusion_in_a_corpus_of_many_blocks() -> None:
@@ -135,20 +159,20 @@ def test_exclusion_in_a_corpus_of_many_blocks() -> None:
     everything = best(queries, items, 20_000)[1]
     exclude = np.concatenate([everything[:, :50:3], np.full((30, 5), -1)], axis=1)
     expected = [[j for j in row if j not in hidden][:60] for row, hidden in zip(everything, exclude, strict=True)]
-    positions = BruteForce().build(items).search(tf.constant(queries), 60, tf.constant(exclude))[1]
+    positions = BruteForce().build(items).search_positions(tf.constant(queries), 60, tf.constant(exclude))[0]
     np.testing.assert_array_equal(positions, expected)
 
 
 @pytest.mark.parametrize("items", [300, 20_000])
 def test_a_batch_without_queries_finds_nothing(items: int) -> None:
     index = BruteForce().build(whole_numbers(items, seed=1))
-    scores, positions = index.search(tf.zeros([0, 4]), 7)
+    positions, scores = index.search_positions(tf.zeros([0, 4]), 7)
     assert scores.shape == positions.shape == (0, 7)
-    assert index.search(tf.zeros([0, 4]), 7, tf.zeros([0, 3], tf.int32))[1].shape == (0, 7)
+    assert index.search_positions(tf.zeros([0, 4]), 7, tf.zeros([0, 3], tf.int32))[0].shape == (0, 7)
 
 
 def test_queries_of_float64_are_searched_in_float32(index: BruteForce) -> None:
-    scores, positions = index.search(tf.constant(QUERIES, tf.float64), 3)
+    positions, scores = index.search_positions(tf.constant(QUERIES, tf.float64), 3)
     np.testing.assert_array_equal(positions, ORDER[:, :3])
     assert scores.dtype == tf.float32
 
@@ -160,7 +184,7 @@ import tensorflow as tf
 queries, expected = np.load(sys.argv[2] + "/queries.npy"), np.load(sys.argv[2] + "/expected.npy")
 loaded = tf.saved_model.load(sys.argv[1])
 for count, k in ((0, 5), (1, 5), (600, 5), (600, 70)):
-    found = loaded.search(tf.constant(queries[:count]), tf.constant(k))[1].numpy()
+    found = loaded.search(tf.constant(queries[:count]), tf.constant(k))[0].numpy()
     assert found.shape == (count, k), found.shape
     assert (found == expected[:count, :k]).all()
 assert "tfdual" not in sys.modules
@@ -173,7 +197,7 @@ def test_a_saved_model_finds_the_same_in_a_process_without_this_library(tmp_path
     module = tf.Module()
     module.resources = index.resources
     specs = [tf.TensorSpec([None, 4]), tf.TensorSpec([], tf.int32)]
-    module.search = tf.function(lambda q, k: index.search(q, k), input_signature=specs)
+    module.search = tf.function(lambda q, k: index.search_positions(q, k), input_signature=specs)
     tf.saved_model.save(module, tmp_path / "saved")
     np.save(tmp_path / "queries.npy", queries)
     np.save(tmp_path / "expected.npy", best(queries, items, 70)[1])
@@ -188,12 +212,13 @@ import numpy as np
 import tensorflow as tf
 from tfdual.index import BruteForce
 rng = np.random.default_rng(0)
-index = BruteForce().build(rng.normal(size=(300_000, 8)).astype(np.float32))
+items = rng.normal(size=(300_000, 8)).astype(np.float32)
+index = BruteForce().build(items)
 queries = rng.normal(size=(20_000, 8)).astype(np.float32)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-positions = index.search(tf.constant(queries), 10)[1].numpy()
+positions = index.search_positions(tf.constant(queries), 10)[0].numpy()
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
-scores = queries[-3:] @ index.resources[0].numpy()[0]
+scores = queries[-3:] @ items.T
 assert (np.sort(np.argsort(-scores)[:, :10]) == np.sort(positions[-3:])).all()
 """
 
@@ -206,6 +231,6 @@ def test_many_queries_on_many_items_are_searched_in_one_call_of_little_memory() 
 
 
 def test_it_describes_itself(index: BruteForce) -> None:
-    expected: dict[str, Any] = {"kind": "BruteForce", "items": 300, "dim": 8}
-    assert index.describe() == expected
+    sizes: dict[str, Any] = {"kind": "BruteForce", "items": 300, "dim": 8, "fresh": 0, "deleted": 0}
+    assert index.describe() == sizes | {"distance": "dot", "dtype": "float32", "exact": True}
     assert (index.size, index.dim) == (300, 8)

@@ -17,7 +17,7 @@ IDS = [3, 8, 21, 40]
 
 
 def search() -> Any:
-    return BruteForce().build(EMBEDDINGS[1:]).search
+    return BruteForce().build(EMBEDDINGS[1:]).search_positions
 
 
 def source(*arguments: Any, **kwargs: Any) -> MinedNegatives:
@@ -75,7 +75,7 @@ def test_fewer_items_than_ranks_are_masked_at_the_end() -> None:
 
 def test_places_that_the_search_leaves_empty_are_masked() -> None:
     def two(query: tf.Tensor, k: int) -> tuple:
-        return np.array([[3.0, 2.0, -np.inf]]), np.array([[4, 6, -1]])
+        return np.array([[4, 6, -1]]), np.array([[3.0, 2.0, -np.inf]])
 
     mined = MinedNegatives(3, ranks=(0, 3)).adapt(corpus(ITEMS), two)
     assert sorted(drawn(mined.draw(step([1])), 1)[0]) == [5, 7]
@@ -108,10 +108,10 @@ def test_graph_of_any_batch_size_gives_what_eager_calls_do(margin: float | None)
 
 def test_a_traced_graph_takes_the_search_and_the_items_that_came_later() -> None:
     catalogue = Catalogue(corpus(ITEMS))
-    mined = MinedNegatives(1, ranks=(0, 1)).adapt(catalogue, lambda query, k: ([[1.0]], [[10]]))
+    mined = MinedNegatives(1, ranks=(0, 1)).adapt(catalogue, lambda query, k: ([[10]], [[1.0]]))
     graph = tf.function(lambda: mined.draw(step([1])).ids)
     assert graph().numpy().tolist() == [11]
-    mined.adapt(catalogue, lambda query, k: (np.array([[1.0]]), np.array([[20]])))
+    mined.adapt(catalogue, lambda query, k: (np.array([[20]]), np.array([[1.0]])))
     assert graph().numpy().tolist() == [21]
 
 

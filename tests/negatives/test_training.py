@@ -103,7 +103,7 @@ def test_mined_negatives_are_refreshed_while_a_model_trains() -> None:
 
         def search(query: tf.Tensor, k: int) -> tuple:
             searched.append(epoch)
-            return index.search(query, k)
+            return index.search_positions(query, k)
 
         mined.adapt(items, search)
 

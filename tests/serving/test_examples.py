@@ -1,10 +1,12 @@
 """Serialised examples give the columns that were written into them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual import ColumnSchema, Schema, Tags
+from tfdual import ColumnSchema, Retriever, Schema, Tags
 from tfdual.serving.examples import parse_examples
 
 SCHEMA = Schema(
@@ -60,3 +62,17 @@ def test_a_graph_takes_any_number_of_examples() -> None:
     for count in (0, 1, 5):
         found = parse(tf.constant([WHOLE] * count, tf.string))
         assert {values.shape[0] for values in found.values()} == {count}
+
+
+def test_a_served_model_answers_examples_as_it_answers_columns(
+    exported: Path, retriever: Retriever, queries: dict[str, list]
+) -> None:
+    served = tf.saved_model.load(str(exported / "1" if (exported / "1").exists() else exported))
+    rows = range(len(queries["user_id"]))
+    columns = [{name: np.ravel(values[row]).tolist() for name, values in queries.items()} for row in rows]
+    found = served.signatures["serving_examples"](
+        examples=tf.constant([example(**features) for features in columns]), k=tf.constant(7)
+    )
+    wanted = retriever.search(queries, k=7)
+    assert found["id"].numpy().tolist() == wanted["id"].tolist()
+    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-6)

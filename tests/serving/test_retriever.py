@@ -155,7 +155,8 @@ def test_a_fresh_process_gives_the_same_answers(
 def test_the_description_tells_what_the_model_is(loaded: Retriever, prep: tfdual.Preprocessor) -> None:
     assert loaded.query_schema == prep.input_schema.select_by_tag(Tags.USER)
     about = loaded.description
-    assert about["index"] == {"kind": "BruteForce", "items": 60, "dim": 8}
+    sizes = {"kind": "BruteForce", "items": 60, "dim": 8, "fresh": 0, "deleted": 0}
+    assert about["index"] == sizes | {"distance": "dot", "dtype": "float32", "exact": True}
     assert (about["item_id"], about["attributes"], about["report"]) == ("item_id", ["title"], {"recall@10": 0.5})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdual import Retriever
 from tfdual.serving.warm_up import write_warm_up
 
 
@@ -17,7 +18,7 @@ def test_requests_are_messages_that_hold_the_inputs(tmp_path: Path) -> None:
         {"user": tf.constant(["u3"]), "likes": tf.zeros([1, 0], tf.int64), "k": tf.constant(1)},
     ]
     path = write_warm_up(tmp_path, requests, "serving_default")
-    assert path == tmp_path / "tf_serving_warmup_requests"
+    assert path == tmp_path / "assets.extra" / "tf_serving_warmup_requests"
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
     assert len(records) == 2
     for record, request in zip(records, requests, strict=True):
@@ -28,6 +29,35 @@ def test_requests_are_messages_that_hold_the_inputs(tmp_path: Path) -> None:
         assert sorted(inputs) == sorted(request)
         for name, values in request.items():
             np.testing.assert_array_equal(tf.make_ndarray(inputs[name]), values.numpy())
+
+
+def test_an_export_holds_the_queries_each_alone_and_all_together(
+    retriever: Retriever, queries: dict[str, list], tmp_path: Path
+) -> None:
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    version = retriever.export(tmp_path / "model", warm_up=queries)
+    search = tf.saved_model.load(str(version)).signatures["serving_default"]
+    rows, ids = [], []
+    for record in tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests")):
+        inputs = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request.inputs
+        found = search(**{name: tf.constant(tf.make_ndarray(values)) for name, values in inputs.items()})
+        rows.append(len(found["id"]))
+        ids += found["id"].numpy().tolist()
+    wanted = retriever.search(queries)["id"].tolist()
+    assert (rows, ids) == ([1, 1, 1, 3], wanted + wanted)
+
+
+def test_an_export_whose_requests_to_warm_up_are_wrong_publishes_nothing(
+    retriever: Retriever, queries: dict[str, list], tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorflow_serving")
+    for wrong, message in (
+        ({"user_id": ["u3"]}, "lacks the columns"),
+        ({name: values * 400 for name, values in queries.items()}, "1 to 1,000 requests to warm up. Received 1,201"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            retriever.export(tmp_path / "model", warm_up=wrong)
+        assert not list(tmp_path.rglob("*.pb"))
 
 
 @pytest.mark.parametrize("count", [0, 1_001])

@@ -37,7 +37,7 @@ def search_index(
             first, last = np.searchsorted(exclude[0], [start, start + size])
             rows, positions = (values[first:last] for values in exclude)
             hidden = tf.constant(padded(rows - start, positions, len(block)), tf.int32)
-        scores, places = index.search(block, depth, hidden)
+        places, scores = index.search_positions(block, depth, hidden)
         found.append((scores.numpy(), places.numpy()))
     return np.concatenate([scores for scores, _ in found]), np.concatenate([places for _, places in found])
 

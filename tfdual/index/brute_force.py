@@ -1,107 +1,115 @@
 """Exact search."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.index._block_top_k import WIDTH, block_top_k
+from tfdual.index.best_places import Found
+from tfdual.index.distances import prepared_queries
+from tfdual.index.embedding_blocks import ROWS_AT_ONCE, EmbeddingBlocks
 from tfdual.index.index import Index
-
-ITEMS_AT_ONCE = 1 << 20
-SCORES_AT_ONCE = 1 << 26  # 256 MiB
-QUERIES_AT_ONCE = (64, 512)  # least and most
+from tfdual.index.item_part import DTYPES
+from tfdual.index.item_parts import ItemParts
+from tfdual.index.kept_rows import KeptRows, row_blocks
+from tfdual.index.recall import QUERIES, ExactTop, noisy_items, recall_between
+from tfdual.index.rescoring import rescored
 
 
 class BruteForce(Index):
     """Score every item; exact, and in plain TensorFlow, so that any TensorFlow Serving runs it.
 
-    Of equal scores, the lower position comes first. Any number of queries is searched in one call: they are taken in
-    blocks, so that memory holds two blocks of scores, 256 MiB each, whatever the corpus.
+    Of equal scores, the lower position comes first. Any number of queries is searched in one call, in little memory.
+
+    In `bfloat16` or `int8` a compact copy is scanned, and the best `max(4k, k + 64)` items are scored again in float32,
+    so that scores are exact, and an item is missed only where the copy ranks it lower than that. The recall is
+    measured at build. On a CPU, TensorFlow is not faster on compact types; with `keep_embeddings=False` they are
+    smaller, and nothing is scored again.
+
+    Args:
+        distance: `"dot"`, `"cosine"` or `"l2"`. Defaults to `"dot"`.
+        dtype: `"float32"`, `"bfloat16"` or `"int8"`. Defaults to `"float32"`.
+        keep_embeddings: bool. Whether the float32 embeddings are kept beside a compact copy. Defaults to `True`.
+
+    Raises:
+        ValueError: another distance or dtype; float32 without its embeddings.
 
     Example:
-        >>> index = BruteForce().build(np.eye(3))
-        >>> scores, positions = index.search(tf.constant([[0.0, 2.0, 1.0]]), k=2)
-        >>> positions.numpy().tolist()
-        [[1, 2]]
+        >>> index = BruteForce().build(np.eye(3), ids=["tea", "milk", "salt"])
+        >>> found = index.search(tf.constant([[0.0, 2.0, 1.0]]), k=2)
+        >>> found.ids.numpy().tolist(), found.scores.numpy().tolist()
+        ([[b'milk', b'salt']], [[2.0, 1.0]])
     """
 
-    def _build(self, embeddings: np.ndarray) -> None:
-        self._embeddings = tf.Variable(_in_parts(embeddings), trainable=False, name="embeddings")
-        self._top_k = tf.function(
-            partial(_search, self._embeddings, self.size),
-            input_signature=[tf.TensorSpec([None, self.dim], tf.float32), tf.TensorSpec([], tf.int32)],
-            autograph=False,
-        )
+    def __init__(self, distance: str = "dot", dtype: str = "float32", keep_embeddings: bool = True) -> None:
+        super().__init__(distance)
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is one of {sorted(DTYPES)}. Received {dtype!r}.")
+        if dtype == "float32" and not keep_embeddings:
+            raise ValueError("In float32 the embeddings are what is searched. Take dtype='int8', or keep them.")
+        self.dtype = dtype
+        self.keep_embeddings = keep_embeddings
 
-    def _search(self, queries: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        return self._top_k(tf.cast(queries, tf.float32), k)
+    def _build(self, blocks: EmbeddingBlocks) -> None:
+        compact = self.dtype != "float32"
+        kept = KeptRows(blocks.count) if compact and self.keep_embeddings else None
+        queries = prepared_queries(noisy_items(blocks.first, QUERIES), self.distance).numpy() if compact else None
+        exact = None if queries is None else ExactTop(queries, self.distance)
+        through: Iterable[np.ndarray] = blocks
+        for watcher in (kept, exact):
+            through = through if watcher is None else watcher.watching(through)
+        self._parts = ItemParts.of(through, blocks.count, self.dtype, self.distance)
+        self._kept = None if kept is None else kept.variable
+        self._recall = 1.0
+        if exact is not None:
+            found = self._search(tf.constant(queries), tf.constant(exact.positions.shape[1]), None, None)[0]
+            self._recall = recall_between(found.numpy(), exact.positions)
+
+    def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
+        if self._kept is None:
+            return self._parts.search(queries, k, allowed)
+        candidates = tf.minimum(tf.maximum(4 * k, k + 64), self._parts.size)
+        positions, _ = self._parts.search(queries, candidates, allowed)
+        return rescored(self._kept, queries, positions, k, self.distance)
 
     @property
-    def resources(self) -> list[Any]:
-        """The embeddings."""
-        return [self._embeddings]
+    def is_exact(self) -> bool:
+        """Whether it always finds the best items: in float32."""
+        return self.dtype == "float32"
 
-    def describe(self) -> dict[str, Any]:
-        """Kind and settings, as plain JSON types."""
-        return {"kind": "BruteForce", "items": self.size, "dim": self.dim}
+    def _resources(self) -> list[Any]:
+        return self._parts.variables + ([] if self._kept is None else [self._kept])
 
+    def _rows(self) -> Iterator[np.ndarray]:
+        if self._kept is not None:
+            return row_blocks(self._kept, ROWS_AT_ONCE)
+        if not self.is_exact:
+            raise ValueError(
+                "The index was made with keep_embeddings=False, so that it can't be built anew from what it holds. "
+                "Build one of your embeddings."
+            )
+        return self._parts.rows()
 
-def _in_parts(embeddings: np.ndarray) -> np.ndarray:
-    """As `(parts, dim, columns)`, which a product reads twice as fast; the last item fills the rest."""
-    items, dim = embeddings.shape
-    count = -(-items // ITEMS_AT_ONCE)
-    columns = -(-items // (count * WIDTH)) * WIDTH
-    parts = np.empty((count, dim, columns), np.float32)
-    for number, part in enumerate(parts):
-        block = embeddings[number * columns : (number + 1) * columns]
-        part[:, : len(block)] = block.T
-        part[:, len(block) :] = embeddings[-1][:, None]
-    return parts
+    def _config(self) -> dict[str, Any]:
+        return {"distance": self.distance, "dtype": self.dtype, "keep_embeddings": self.keep_embeddings}
 
+    def _about(self) -> dict[str, Any]:
+        return {"dtype": self.dtype} | ({} if self.is_exact else {"measured_recall": round(self._recall, 4)})
 
-def _search(embeddings: tf.Variable, size: int, queries: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores and positions of the best, in as many blocks of queries as memory asks for."""
-    least, most = QUERIES_AT_ONCE
-    at_once = min(max(SCORES_AT_ONCE // embeddings.shape[2], least), most)
-    rows = tf.shape(queries)[0]
-    search = partial(_search_block, embeddings, size, k=k)
-    return tf.cond(rows <= at_once, lambda: search(queries), lambda: _by_blocks(search, queries, k, at_once))
+    def _like_this(self) -> Self:
+        return type(self)(**self._config())
 
+    def _save(self, folder: Path) -> None:
+        self._parts.save(folder)
+        if self._kept is not None:
+            np.save(folder / "embeddings.npy", self._kept.numpy())
 
-def _by_blocks(search: Callable, queries: Tensor, k: Tensor, at_once: int) -> tuple[Tensor, Tensor]:
-    """Blocks of equal size, two at a time; the last query is repeated where the last block lacks some."""
-    rows, dim = tf.shape(queries)[0], queries.shape[1]
-    blocks = -(-rows // at_once)
-    block_rows = -(-rows // blocks)
-    queries = tf.gather(queries, tf.minimum(tf.range(blocks * block_rows), rows - 1))
-    queries = tf.reshape(queries, [blocks, block_rows, dim])
-    found = tf.map_fn(search, queries, parallel_iterations=2, fn_output_signature=(tf.float32, tf.int32))
-    scores, positions = (tf.reshape(part, [blocks * block_rows, k])[:rows] for part in found)
-    return scores, positions
-
-
-def _search_block(embeddings: tf.Variable, size: int, queries: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """Part by part of the items, which are one part unless there are more than a million."""
-    parts, _, columns = embeddings.shape
-
-    def search_part(number: int | Tensor) -> tuple[Tensor, Tensor]:
-        items = tf.minimum(columns, size - number * columns) if parts > 1 else size
-        scores = tf.matmul(queries, embeddings.value()[number])  # (block_rows, columns)
-        best, positions = block_top_k(scores, tf.minimum(k, items), items)
-        return best, positions + number * columns
-
-    def add_part(number: Tensor, *best: Tensor) -> tuple[Tensor, ...]:
-        scores, positions = (tf.concat(pair, axis=1) for pair in zip(best, search_part(number), strict=True))
-        scores, places = tf.math.top_k(scores, tf.minimum(k, tf.shape(scores)[1]))
-        return number + 1, scores, tf.gather(positions, places, batch_dims=1)
-
-    best = search_part(0)
-    if parts == 1:
-        return best
-    first = (tf.constant(1), *best)
-    _, scores, positions = tf.while_loop(lambda number, *_: number < parts, add_part, first, parallel_iterations=1)
-    return scores, positions
+    def _load(self, folder: Path, about: dict[str, Any]) -> None:
+        self._parts = ItemParts.load(folder, self.distance)
+        self._kept = None
+        if self.keep_embeddings and not self.is_exact:
+            self._kept = tf.Variable(np.load(folder / "embeddings.npy"), trainable=False)
+        self._recall = about.get("measured_recall", 1.0)

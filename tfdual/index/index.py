@@ -1,94 +1,297 @@
 """What every index is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
+from tfdual.index.best_places import Found, either, joined, without
+from tfdual.index.distances import check_distance, prepared_queries
+from tfdual.index.embedding_blocks import EmbeddingBlocks
+from tfdual.index.id_positions import IdPositions
+from tfdual.index.item_ids import id_array
+from tfdual.index.live_items import LiveItems
+from tfdual.index.neighbours import Neighbours
+from tfdual.index.saved_index import read_index, write_folder
+from tfdual.index.search_arguments import checked_arguments, checked_ids, search_specs
 
 
 class Index(ABC):
-    """Item embeddings -> the nearest of a query by inner product.
+    """Item embeddings -> the nearest of a query, by dot product, cosine or squared L2.
 
-    Items are named by their position in the embeddings. `search` is a TensorFlow function of its arguments and of
-    `resources`, so that it can be saved inside a served graph.
+    Scores are such that the highest is the best: the dot product, the cosine, or minus the squared distance.
+
+    `search` is a TensorFlow function of its arguments and of `resources`, so that it can be saved inside a served
+    graph. A graph that was traced before knows of items added or deleted later. Don't change an index while another
+    thread searches or changes it.
+
+    Args:
+        distance: `"dot"`, `"cosine"` or `"l2"`. Defaults to `"dot"`.
+
+    Raises:
+        ValueError: another distance.
     """
 
-    _size = 0
+    def __init__(self, distance: str = "dot") -> None:
+        check_distance(distance)
+        self.distance = distance
+        self._live: LiveItems | None = None
+        self._traced: dict[tuple[Any, ...], Any] = {}
+        self._dim = 0
 
-    def build(self, embeddings: np.ndarray) -> Self:
-        """Index these embeddings, `(items, dim)`, and return the index itself.
+    def build(self, embeddings: Any, ids: Any = None) -> Self:
+        """Index these items, and return the index itself.
+
+        Args:
+            embeddings: `(items, dim)`, or an iterable of such blocks, which need not fit in memory together.
+            ids: int64 or strings, `(items,)`, all different, none of them -1 or empty. Defaults to `None`: the
+                positions 0, 1, 2, ...
 
         Raises:
-            ValueError: not a matrix, no item, or values that are no numbers.
+            ValueError: no matrix, no item; embeddings of NaN or infinity, or of zeros for the cosine; ids that are
+                missing, stand twice, or are not as many as the items.
+            TypeError: ids that are neither integers nor strings.
         """
-        embeddings = np.ascontiguousarray(embeddings, dtype=np.float32)
-        if embeddings.ndim != 2 or not embeddings.size:
-            raise ValueError(f"An index needs embeddings of shape (items, dim). Received {embeddings.shape}.")
-        if not np.isfinite(embeddings).all():
-            row = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0])
-            raise ValueError(f"The embedding of item {row} holds NaN or infinity. Train with a lower learning rate.")
-        self._size, self._dim = embeddings.shape
-        self._build(embeddings)
+        given = None if ids is None else id_array(ids)
+        blocks = EmbeddingBlocks(embeddings, self.distance, None if given is None else len(given))
+        if given is not None:
+            IdPositions(given)  # refuses them before the embeddings are read
+        self._build(blocks)
+        given = np.arange(blocks.read) if given is None else given
+        self._live, self._dim, self._traced = LiveItems(given, blocks.dim, self.distance), blocks.dim, {}
         return self
+
+    @tf.autograph.experimental.do_not_convert
+    def search(self, queries: Tensor, k: int | Tensor, exclude: Any = None, allow: Any = None) -> Neighbours:
+        """The best `k` items of each query, best first.
+
+        Args:
+            queries: `(batch, dim)`.
+            k: int or integer scalar, at least 1. Where the index holds fewer items, all are given.
+            exclude: ids `(batch, n)`, padded with -1 or `""`, or ragged; unknown ones do nothing. Not to be found.
+                Defaults to `None`.
+            allow: bool `(positions,)` or `(batch, positions)`. What may be found, in the order of `build`, items added
+                since at the end. Defaults to `None`: all.
+
+        Returns:
+            `Neighbours(ids, scores)`, both `(batch, k)`. Each query has `k` items as long as so many are left; where
+            fewer are, the places behind them have the id -1 or `""`, and the score -inf.
+
+        Raises:
+            ValueError: the index is not built; k below 1; queries or `allow` of another width than the index.
+            TypeError: ids of another type; an `allow` that is not bool.
+        """
+        live = self._built_items()
+        if exclude is not None:
+            exclude = live.positions(checked_ids(exclude, live.kind))
+        positions, scores = self.search_positions(queries, k, exclude, allow)
+        return Neighbours(live.ids(positions), scores)
+
+    @tf.autograph.experimental.do_not_convert
+    def search_positions(self, queries: Tensor, k: int | Tensor, exclude: Any = None, allow: Any = None) -> Found:
+        """What `search` gives, by positions in the order of `build`, items added since at the end.
+
+        Args:
+            exclude: int `(batch, n)`, positions padded with -1, or ragged. Defaults to `None`.
+
+        Returns:
+            Positions, int32, and scores, float32, both `(batch, k)`; position -1 where nothing is left.
+        """
+        live = self._built_items()
+        arguments = checked_arguments(queries, k, exclude, allow, live, self._dim)
+        if not tf.executing_eagerly():
+            return self._find(**arguments, changed=(live.any_dead, live.fresh.count > 0))
+        if not self._in_one_graph:
+            return self._find(**arguments, changed=live.changed)
+        key = *arguments, *live.changed
+        if key not in self._traced:
+            traced = tf.function(partial(self._find, changed=live.changed), autograph=False)
+            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, self._dim))
+        return self._traced[key](**arguments)
+
+    def _find(
+        self,
+        queries: Tensor,
+        k: Tensor,
+        exclude: Tensor | None = None,
+        allow: Tensor | None = None,
+        changed: tuple[Any, Any] = (True, True),
+    ) -> Found:
+        """What `search_positions` gives; `changed`: whether rows are dead, and fresh, as bools or tensors."""
+        live, queries = self._built_items(), prepared_queries(queries, self.distance)
+        k = tf.minimum(k, live.live_in_graph)
+        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1], live.live_in_graph)
+        built_k = tf.minimum(wider, live.built)
+
+        if allow is not None:
+            found = self._search(queries, built_k, tf.logical_and(allow[:, : live.built], live.alive), None)
+        else:
+            found = either(
+                changed[0],
+                lambda: self._search(queries, built_k, live.alive, live.alive_count),
+                lambda: self._search(queries, built_k, None, None),
+            )
+        found = either(
+            changed[1], lambda: joined(found, live.fresh.search(queries, wider, allow), wider), lambda: found
+        )
+        return found if exclude is None else without(found, exclude, k)
+
+    def upsert(self, embeddings: Any, ids: Any) -> None:
+        """Add items, or give those that are there another embedding; the next search finds them.
+
+        They are scored exactly, beside the items of the build. `compact` makes one index of both when they are many.
+
+        Args:
+            embeddings: `(items, dim)`.
+            ids: `(items,)`, all different.
+
+        Raises:
+            ValueError, TypeError: as for `build`; another width.
+        """
+        live = self._built_items()
+        blocks = EmbeddingBlocks(embeddings, self.distance)
+        if blocks.dim != self._dim:
+            raise ValueError(f"The index holds embeddings of width {self._dim}. Received {blocks.dim}.")
+        live.put(np.concatenate(list(blocks)), ids)
+
+    def delete(self, ids: Any) -> None:
+        """Take items out; the next search doesn't find them.
+
+        Raises:
+            ValueError: an id that the index doesn't hold; then nothing is deleted.
+        """
+        self._built_items().delete(ids)
+
+    def compact(self) -> Self:
+        """A new index of the items that this one holds, built anew, with positions 0, 1, 2, ...; this one stays.
+
+        What was traced or exported before goes on with this one: make retrievers anew from the new one.
+
+        Raises:
+            ValueError: no item is left; or the index was made with `keep_embeddings=False`.
+        """
+        live = self._built_items()
+        if not live.live:
+            raise ValueError("The index holds no item any more, and none is not an index. Add items first.")
+        return self._like_this().build(live.rows(self._rows()), live.all_ids()[live.is_live()])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the index, as JSON and NumPy's files, for `Index.load`.
+
+        Raises:
+            FileExistsError: something stands there.
+            OSError: it can't be written. Nothing is left behind.
+        """
+        live = self._built_items()
+
+        def write(aside: Path) -> None:
+            live.save(aside)
+            self._save(aside)
+
+        content = {"kind": type(self).__name__, "dim": self._dim, "config": self._config(), "about": self.describe()}
+        return write_folder(folder, content, write)
+
+    @staticmethod
+    def load(folder: str | Path) -> "Index":
+        """What `save` wrote: an index of the same class, which gives the same results.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+            ValueError: it holds no index, or a damaged one.
+        """
+        return read_index(Path(folder), {kind.__name__: kind for kind in Index.__subclasses__()})
+
+    @classmethod
+    def _of_saved(cls, folder: Path, content: dict[str, Any]) -> Self:
+        index = cls(**content["config"])
+        index._dim = content["dim"]
+        index._load(folder, content["about"])
+        index._live = LiveItems.load(folder, index._dim, index.distance)
+        return index
 
     @property
     def size(self) -> int:
-        """Items in the index."""
-        return self._size
+        """How many items can be found; 0 before `build`."""
+        return self._live.live if self._live else 0
+
+    @property
+    def position_count(self) -> int:
+        """How many positions there are: items of the build, and those added since, deleted ones included."""
+        return self._live.position_count if self._live else 0
+
+    @property
+    def ids(self) -> np.ndarray:
+        """The ids of all positions, int64 or bytes, deleted ones included."""
+        return self._built_items().all_ids()
 
     @property
     def dim(self) -> int:
         """Width of an embedding."""
         return self._dim
 
-    def search(self, queries: Tensor, k: int | Tensor, exclude: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The best `k` items of each query, best first.
-
-        Args:
-            queries: `(batch, dim)`.
-            k: int or int32 scalar. At most all items are returned.
-            exclude: int `(batch, n)`, positions that are not to be returned, padded with -1. Each query still gets
-                `k` items where so many are left. Defaults to `None`.
-
-        Returns:
-            Scores and positions, both `(batch, k)`; places that could not be filled have score -inf, position -1.
-
-        Raises:
-            ValueError: the index is not built.
-        """
-        if not self._size:
-            raise ValueError("The index holds no item yet. Call `build(embeddings)` first.")
-        k = tf.minimum(tf.cast(k, tf.int32), self._size)
-        if exclude is None:
-            return self._search(queries, k)
-        exclude = tf.pad(tf.cast(exclude, tf.int32), [[0, 0], [0, 1]], constant_values=-1)  # never empty
-        wider = tf.minimum(k + tf.shape(exclude)[1], self._size)
-        scores, positions = self._search(queries, wider)
-        scores = tf.where(_among(positions, exclude), -np.inf, scores)
-        best, places = tf.math.top_k(scores, k)
-        return best, tf.where(tf.math.is_inf(best), -1, tf.gather(positions, places, batch_dims=1))
-
     @property
     @abstractmethod
+    def is_exact(self) -> bool:
+        """Whether it always finds the best items."""
+
+    @property
     def resources(self) -> list[Any]:
         """TensorFlow objects that a SavedModel must keep."""
+        return [*self._built_items().variables, *self._resources()]
 
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Kind and settings, as plain JSON types."""
+        """Kind, sizes, changes and settings, as plain JSON types."""
+        live = self._built_items()
+        settings = {"dim": self._dim, "distance": self.distance, "exact": self.is_exact}
+        return {"kind": type(self).__name__} | live.counts() | settings | self._about()
+
+    @property
+    def _in_one_graph(self) -> bool:
+        """Whether a search in Python is faster as one function of TensorFlow."""
+        return True
+
+    def _built_items(self) -> LiveItems:
+        if self._live is None:
+            raise ValueError("The index holds no item yet. Call `build(embeddings)` first.")
+        return self._live
 
     @abstractmethod
-    def _build(self, embeddings: np.ndarray) -> None: ...
+    def _build(self, blocks: EmbeddingBlocks) -> None: ...
 
     @abstractmethod
-    def _search(self, queries: Tensor, k: Tensor) -> tuple[Tensor, Tensor]: ...
+    def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
+        """Positions and scores of prepared queries, `(batch, k)`, k at most all, -1 and -inf where nothing is left.
 
+        Args:
+            allowed: bool `(1, items)` or `(batch, items)`, of the items of the build; None: all.
+            count: how many are allowed, an int32 scalar; None: not counted yet.
+        """
 
-def _among(positions: Tensor, exclude: Tensor) -> Tensor:
-    """Whether each position is in its row of `exclude`, by binary search."""
-    ordered = tf.sort(exclude, axis=1)
-    places = tf.minimum(tf.searchsorted(ordered, positions), tf.shape(ordered)[1] - 1)
-    return tf.equal(tf.gather(ordered, places, batch_dims=1), positions)
+    @abstractmethod
+    def _resources(self) -> list[Any]: ...
+
+    @abstractmethod
+    def _rows(self) -> Iterator[np.ndarray]:
+        """The built items, prepared for the distance, block by block."""
+
+    @abstractmethod
+    def _config(self) -> dict[str, Any]:
+        """The arguments, as plain JSON types."""
+
+    @abstractmethod
+    def _about(self) -> dict[str, Any]:
+        """What `describe` says beside."""
+
+    @abstractmethod
+    def _like_this(self) -> Self: ...  # not built
+
+    @abstractmethod
+    def _save(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _load(self, folder: Path, about: dict[str, Any]) -> None: ...

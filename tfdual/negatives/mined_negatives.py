@@ -43,7 +43,7 @@ class MinedNegatives(Negatives):
 
     Example:
         >>> from tfdual.negatives import Batch
-        >>> search = lambda query, k: (ops.array([[3.0, 2.0, 1.0]]), ops.array([[2, 0, 1]]))
+        >>> search = lambda query, k: (ops.array([[2, 0, 1]]), ops.array([[3.0, 2.0, 1.0]]))
         >>> source = MinedNegatives(1, ranks=(0, 2)).adapt([{"item_id": ops.array([7, 8, 9])}], search)
         >>> encode_item = lambda columns: Items(ops.ones((1, 3)), columns["item_id"])
         >>> batch = Batch({}, ops.ones((1, 3)), Items(ops.ones((1, 3)), ops.array([9])), encode_item)
@@ -84,8 +84,8 @@ class MinedNegatives(Negatives):
 
         Args:
             items: batches of model-ready items, or a `Catalogue`, which has its own `item_id`.
-            search: function of queries `(batch, dim)` float32 and `k` to scores, best first, and positions in `items`,
-                both `(batch, at most k)`; -1 where there is none. `BruteForce().build(embeddings).search` is one.
+            search: function of queries `(batch, dim)` float32 and `k` to positions in `items`, best first, and their
+                scores, both `(batch, at most k)`; -1 where there is none. `index.search_positions` is one.
             item_id: str. The column of ids. Defaults to `"item_id"`.
 
         Raises:
@@ -101,7 +101,7 @@ class MinedNegatives(Negatives):
         arrays = self._catalogue.arrays
         query = ops.stop_gradient(ops.cast(batch.query, "float32"))
         own = ops.sum(query * ops.stop_gradient(ops.cast(batch.item.embedding, "float32")), axis=-1, keepdims=True)
-        scores, positions = outside_graph(self._ranked, [query], ["float32", "int32"])
+        positions, scores = outside_graph(self._ranked, [query], ["int32", "float32"])
         shape = (ops.shape(query)[0], self.ranks[1] - self.ranks[0])
         scores, positions = ops.reshape(scores, shape), ops.reshape(positions, shape)
         ids = arrays.take("ids", ops.maximum(positions, 0))
@@ -115,15 +115,15 @@ class MinedNegatives(Negatives):
         return keep_items(items, ops.reshape(keys >= 0, (-1,)))
 
     def _ranked(self, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and positions at the wanted ranks, `(batch, last - first)`; position -1 where there is none."""
+        """Positions and scores at the wanted ranks, `(batch, last - first)`; position -1 where there is none."""
         if self._search is None:
             raise ValueError("MinedNegatives has no search. Call `adapt(items, search)` before training.")
         first, last = self.ranks
-        scores, positions = (ops.convert_to_numpy(found)[:, :last] for found in self._search(query, last))
+        positions, scores = (ops.convert_to_numpy(found)[:, :last] for found in self._search(query, last))
         missing = [(0, 0), (0, last - positions.shape[1])]
         scores = np.pad(scores.astype(np.float32), missing, constant_values=-np.inf)
         positions = np.pad(positions.astype(np.int32), missing, constant_values=-1)
-        return scores[:, first:], positions[:, first:]
+        return positions[:, first:], scores[:, first:]
 
     def save_own_variables(self, store: Any) -> None:
         """The state of the draws."""

@@ -14,6 +14,7 @@ from tfdual.serving.artefact import opened
 from tfdual.serving.raw_input import to_dense
 from tfdual.serving.served_graph import DEFAULT_K, ServedGraph
 from tfdual.serving.versions import Versions
+from tfdual.serving.warm_up import write_warm_up
 
 
 class Retriever:
@@ -74,27 +75,39 @@ class Retriever:
         """The query tower's embeddings of raw queries, `(queries, dim)`."""
         return self._embed_query(**to_dense(queries, self.query_schema))["embedding"].numpy()
 
-    def export(self, folder: str | Path, report: dict[str, Any] | None = None) -> Path:
+    def export(
+        self,
+        folder: str | Path,
+        report: dict[str, Any] | None = None,
+        warm_up: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write a SavedModel as the next version in `folder`: `folder/1/`, `folder/2/`, ...
 
         Args:
             folder: path. What TensorFlow Serving is pointed at.
             report: plain JSON types to keep with the model, e.g. what `evaluate` gave. Defaults to none.
+            warm_up: raw queries, as for `search`. TensorFlow Serving answers them, each alone and all together,
+                before the version takes traffic (extra `serving`). Defaults to `None`: it starts cold.
 
         Returns:
             The folder of the new version.
 
         Raises:
-            ValueError: this retriever was loaded: copy its folder instead.
+            ImportError: `warm_up` without the extra `serving`.
+            ValueError: this retriever was loaded: copy its folder instead. Or `warm_up` holds no query, too many, or
+                a column that `search` would refuse.
             OSError, tf.errors.OpError: the folder can't be written, or the disk is full. Nothing is left behind.
         """
         if self._graph is None:
             raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
         graph = self._graph
+        dense = None if warm_up is None else to_dense(warm_up, self.query_schema)
 
         def write(path: Path) -> None:
             options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
             tf.saved_model.save(graph, str(path), signatures=graph.signatures(), options=options)
+            if dense is not None:
+                write_warm_up(path, _alone_and_together(dense))
 
         return Versions(folder).publish(write, self.description | {"report": report or {}}).path
 
@@ -124,6 +137,13 @@ class Retriever:
                     f"The model {folder} is damaged and can't be loaded: {first}. Export it again."
                 ) from error
         return cls(search, embed_query, description, saved_model=loaded)
+
+
+def _alone_and_together(columns: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Each query as a request, and all of them as one."""
+    rows = len(next(iter(columns.values())))
+    requests = [{name: values[row : row + 1] for name, values in columns.items()} for row in range(rows)]
+    return [request | {"k": tf.constant(DEFAULT_K)} for request in (*requests, columns)]
 
 
 def _decoded(values: Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ from tfdual._typing import Tensor
 from tfdual.index import Index
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema
+from tfdual.serving.examples import parse_examples
 from tfdual.serving.raw_input import tensor_spec, to_ragged
 
 DEFAULT_K = 10
@@ -53,13 +54,24 @@ class ServedGraph(tf.Module):
             return {"embedding": tf.cast(encode(preprocessor(to_ragged(features, schema))), tf.float32)}
 
         def search(features: dict[str, Tensor], k: Tensor = tf.constant(DEFAULT_K)) -> dict[str, Tensor]:  # noqa: B008
-            scores, positions = index.search(embed_query(features)["embedding"], k)
+            positions, scores = index.search_positions(embed_query(features)["embedding"], k)
             found = {name: tf.gather(values, positions) for name, values in self.columns.items()}
             return {"score": scores, **found}
 
-        self.search = tf.function(search, input_signature=[specs, tf.TensorSpec([], tf.int32, name="k")])
+        def search_examples(examples: Tensor, k: Tensor = tf.constant(DEFAULT_K)) -> dict[str, Tensor]:  # noqa: B008
+            return search(parse_examples(examples, schema), k)
+
+        k_spec = tf.TensorSpec([], tf.int32, name="k")
+        self.search = tf.function(search, input_signature=[specs, k_spec])
+        self.search_examples = tf.function(
+            search_examples, input_signature=[tf.TensorSpec([None], tf.string, name="examples"), k_spec]
+        )
         self.embed_query = tf.function(embed_query, input_signature=[specs])
 
     def signatures(self) -> dict[str, Any]:
         """What TensorFlow Serving offers, by name."""
-        return {"serving_default": self.search, "embed_query": self.embed_query}
+        return {
+            "serving_default": self.search,
+            "serving_examples": self.search_examples,
+            "embed_query": self.embed_query,
+        }

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfdual._optional import require
 from tfdual._typing import Tensor
 
-FILE = "tf_serving_warmup_requests"
+FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MOST = 1_000  # TensorFlow Serving refuses a longer file
 
 
@@ -19,7 +19,7 @@ def write_warm_up(folder: Path, requests: Iterable[Mapping[str, Tensor]], signat
     so before its first user comes.
 
     Args:
-        folder: path of `assets.extra` in a version of a model.
+        folder: path of a version of a model; the file goes into its `assets.extra`.
         requests: dense inputs of the signature, by name, `(batch, ...)` each.
         signature: str. Defaults to `"serving_default"`.
 
@@ -32,6 +32,7 @@ def write_warm_up(folder: Path, requests: Iterable[Mapping[str, Tensor]], signat
     """
     log = require("tensorflow_serving.apis.prediction_log_pb2", extra="serving")
     path, count = folder / FILE, 0
+    path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for request in requests:
             message = log.PredictionLog()

@@ -1,0 +1,63 @@
+"""How much of the exact result a search finds, and on which queries that is asked."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tfdual.index.best_places import Found, joined
+from tfdual.index.distances import scores_among
+
+QUERIES = 512
+K = 10
+NOISE = 0.5
+
+
+def noisy_items(rows: np.ndarray, count: int) -> np.ndarray:
+    """Queries, where none are given: sampled items, each moved in a random direction by half its length.
+
+    An item as it is would be the easiest query: it is its own neighbour, and lies where the index was trained.
+    """
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.choice(len(rows), min(count, len(rows)), replace=False))
+    rows = np.asarray(rows[chosen], np.float32)
+    noise = rng.normal(size=rows.shape)
+    noise *= NOISE * np.linalg.norm(rows, axis=1, keepdims=True) / np.linalg.norm(noise, axis=1, keepdims=True)
+    return (rows + noise).astype(np.float32)
+
+
+def recall_between(found: np.ndarray, exact: np.ndarray) -> float:
+    """The mean share of the exact positions that were found, `(queries, k)` both; -1 marks an empty place."""
+    shares = [
+        len(set(mine) & set(best)) / len(best)
+        for mine, row in zip(found.tolist(), exact.tolist(), strict=True)
+        if (best := [position for position in row if position >= 0])
+    ]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+class ExactTop:
+    """The exact best of a few queries, found while blocks of items go by.
+
+    Args:
+        queries: float32 `(queries, dim)`, prepared.
+        distance: str.
+    """
+
+    def __init__(self, queries: np.ndarray, distance: str) -> None:
+        self._queries, self._distance = tf.constant(queries), distance
+        self._best: Found = (tf.zeros([len(queries), 0], tf.int32), tf.zeros([len(queries), 0]))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """`(queries, 10)`, or as many as there were items."""
+        return self._best[0].numpy()
+
+    def watching(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same blocks."""
+        start = 0
+        for block in blocks:
+            scores, columns = tf.math.top_k(scores_among(self._queries, block, self._distance), min(K, len(block)))
+            start += len(block)
+            self._best = joined(self._best, (columns + start - len(block), scores), min(K, start))
+            yield block
