@@ -1,5 +1,6 @@
 """Raw query in, item ids and scores out."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdual._optional import require
+from tfdual._quiet import quiet_stderr
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
 from tfdual.serving.artefact import opened
@@ -39,6 +41,7 @@ class Retriever:
         saved_model: Any = None,
     ) -> None:
         self._search = search
+        self._first, self._has_run = threading.Lock(), False
         self._embed_query = embed_query
         self._graph = graph
         self.saved_model = saved_model
@@ -68,8 +71,21 @@ class Retriever:
         """
         if k < 1:
             raise ValueError(f"k is at least 1. Received {k}.")
-        found = self._search(k=tf.constant(k, tf.int32), **to_dense(queries, self.query_schema))
+        found = self._quietly_at_first(k=tf.constant(k, tf.int32), **to_dense(queries, self.query_schema))
         return {name: _decoded(found[name]) for name in ("id", "score", *self.description["attributes"])}
+
+    def _quietly_at_first(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """The search; when its graph runs for the first time, TensorFlow's optimiser writes to stderr which of its
+        nodes it leaves as they are, at any log level.
+        """
+        if not self._has_run:
+            with self._first:
+                if not self._has_run:
+                    with quiet_stderr():
+                        found = self._search(**inputs)
+                    self._has_run = True
+                    return found
+        return self._search(**inputs)
 
     def embed_query(self, queries: Mapping[str, Any]) -> np.ndarray:
         """The query tower's embeddings of raw queries, `(queries, dim)`."""
