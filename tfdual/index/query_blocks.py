@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-
-Found = tuple[Tensor, Tensor]
+from tfdual.index.best_places import Found
 
 
 def by_blocks(search: Callable[..., Found], arguments: Sequence[Tensor], width: Tensor, at_once: int | Tensor) -> Found:

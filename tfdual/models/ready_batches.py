@@ -43,6 +43,9 @@ class ReadyBatches:
         if self._kept is not None:
             yield from self._kept
             return
+        if not self._keep:
+            yield from self._read()
+            return
         pairs, left = [], self._keep
         for pair in self._read():
             left -= sum(map(_bytes, pair))
@@ -51,7 +54,7 @@ class ReadyBatches:
             else:
                 pairs.clear()
             yield pair
-        if left >= 0 and self._keep:
+        if left >= 0:
             self._kept = pairs
 
     def _read(self) -> Iterator[tuple[Columns, Columns]]:
