@@ -134,8 +134,9 @@ def test_python_and_graph_find_the_same_neighbours(several: dict[str, ScaNN], di
     specs = [tf.TensorSpec([None, 32]), tf.TensorSpec([], tf.int32)]
     search = tf.function(lambda queries, k: index.search_positions(queries, k), input_signature=specs)
     for count, k in ((1, 1), (100, 10), (7, 300), (0, 5)):
-        for found, traced in zip(index.search_positions(ASKED[:count], k), search(ASKED[:count], k), strict=True):
-            np.testing.assert_array_equal(found, traced)
+        (found, scores), (traced, traced_scores) = index.search_positions(ASKED[:count], k), search(ASKED[:count], k)
+        np.testing.assert_array_equal(found, traced)
+        np.testing.assert_allclose(scores, traced_scores, rtol=1e-6)
 
 
 @pytest.mark.slow

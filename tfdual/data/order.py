@@ -33,9 +33,15 @@ def shuffled(stream: RowStream, seed: tuple[int, ...], skip: int = 0) -> Iterato
     first, inside = divmod(skip, size)
     for number, window in enumerate(rebatched(_after(stream, parts, first * size), size, False), first):
         order = np.random.default_rng((*seed, number + 1)).permutation(window.num_rows)
-        window = window.combine_chunks().take(pa.array(order[inside:] if number == first else order))
-        if window.num_rows:
+        order = pa.array(order[inside:] if number == first else order)
+        if len(order):
+            # A column at a time, and none held while the next window is read: memory is the window and one column.
+            columns = [column.combine_chunks().take(order) for column in window.columns]
+            del order
+            window = pa.Table.from_arrays(columns, schema=window.schema)
+            del columns
             yield window
+        del window
 
 
 def rebatched(tables: Iterator[pa.Table], size: int, drop_remainder: bool) -> Iterator[pa.Table]:
