@@ -39,7 +39,7 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how, kills", [("random", 200), ("each", 150)])
+@pytest.mark.parametrize("how, kills", [("random", 200), ("each", 120)])
 def test_a_store_is_whole_whenever_its_writers_are_killed(how: str, kills: int, quick_folder: Path) -> None:
     command = [sys.executable, KILLED, how, quick_folder, str(kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

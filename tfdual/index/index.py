@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, either, joined, without
-from tfdual.index.distances import check_distance, prepared_queries
+from tfdual.index.distances import check_distance, prepared_queries, scores_of
 from tfdual.index.embedding_blocks import EmbeddingBlocks
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
 from tfdual.index.live_items import LiveItems
 from tfdual.index.neighbours import Neighbours
+from tfdual.index.recall import ExactTop, recall_between
 from tfdual.index.saved_index import read_index, write_folder
 from tfdual.index.search_arguments import checked_arguments, checked_ids, search_specs
 
@@ -43,14 +44,17 @@ class Index(ABC):
         self._live: LiveItems | None = None
         self._traced: dict[tuple[Any, ...], Any] = {}
         self._dim = 0
+        self.space = ""
 
-    def build(self, embeddings: Any, ids: Any = None) -> Self:
+    def build(self, embeddings: Any, ids: Any = None, space: str = "") -> Self:
         """Index these items, and return the index itself.
 
         Args:
             embeddings: `(items, dim)`, or an iterable of such blocks, which need not fit in memory together.
             ids: int64 or strings, `(items,)`, all different, none of them -1 or empty. Defaults to `None`: the
                 positions 0, 1, 2, ...
+            space: str. The embedding space that the items lie in, as `model.embedding_space(preprocessor)` names it;
+                only towers of the same one are served with the index. Defaults to `""`: not known.
 
         Raises:
             ValueError: no matrix, no item; embeddings of NaN or infinity, or of zeros for the cosine; ids that are
@@ -64,6 +68,7 @@ class Index(ABC):
         self._build(blocks)
         given = np.arange(blocks.read) if given is None else given
         self._live, self._dim, self._traced = LiveItems(given, blocks.dim, self.distance), blocks.dim, {}
+        self.space = space
         return self
 
     @tf.autograph.experimental.do_not_convert
@@ -178,7 +183,20 @@ class Index(ABC):
         live = self._built_items()
         if not live.live:
             raise ValueError("The index holds no item any more, and none is not an index. Add items first.")
-        return self._like_this().build(live.rows(self._rows()), live.all_ids()[live.is_live()])
+        return self._like_this().build(live.rows(self._rows()), live.all_ids()[live.is_live()], self.space)
+
+    def recall(self, queries: Any, k: int = 10) -> float:
+        """The share of the exact best `k` that a search finds, a mean over queries `(queries, dim)`.
+
+        Raises:
+            ValueError: the index was made with `keep_embeddings=False`; k below 1; queries of another width.
+        """
+        live = self._built_items()
+        found, _ = self.search_positions(queries, k)
+        exact = ExactTop(np.asarray(prepared_queries(tf.cast(queries, tf.float32), self.distance)), self.distance, k)
+        for _ in exact.watching(live.rows(self._rows())):
+            pass
+        return recall_between(found.numpy(), np.flatnonzero(live.is_live())[exact.positions])
 
     def save(self, folder: str | Path) -> Path:
         """Write the index, as JSON and NumPy's files, for `Index.load`.
@@ -193,7 +211,8 @@ class Index(ABC):
             live.save(aside)
             self._save(aside)
 
-        content = {"kind": type(self).__name__, "dim": self._dim, "config": self._config(), "about": self.describe()}
+        kind = {"kind": type(self).__name__, "dim": self._dim, "space": self.space}
+        content = kind | {"config": self._config(), "about": self.describe()}
         return write_folder(folder, content, write)
 
     @staticmethod
@@ -209,7 +228,7 @@ class Index(ABC):
     @classmethod
     def _of_saved(cls, folder: Path, content: dict[str, Any]) -> Self:
         index = cls(**content["config"])
-        index._dim = content["dim"]
+        index._dim, index.space = content["dim"], content["space"]
         index._load(folder, content["about"])
         index._live = LiveItems.load(folder, index._dim, index.distance)
         return index
@@ -228,6 +247,29 @@ class Index(ABC):
     def ids(self) -> np.ndarray:
         """The ids of all positions, int64 or bytes, deleted ones included."""
         return self._built_items().all_ids()
+
+    @property
+    def id_kind(self) -> str:
+        """`"int64"` or `"string"`."""
+        return self._built_items().kind
+
+    @property
+    def positions_in_graph(self) -> Tensor:
+        """`position_count` as an int32 scalar that a traced graph reads anew each time."""
+        return self._built_items().positions_in_graph
+
+    def ids_at(self, positions: Tensor) -> Tensor:
+        """The ids at positions `(batch, n)`; -1 or `""` at -1."""
+        return self._built_items().ids(positions)
+
+    def positions_of(self, ids: Tensor) -> Tensor:
+        """int32 positions of ids of any shape; -1 for those that the index never held."""
+        return self._built_items().positions(ids)
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """What a search would give for pairs: `(batch, dim)`, `(batch, dim)` -> `(batch,)`, exactly."""
+        queries, items = (prepared_queries(rows, self.distance) for rows in (queries, items))
+        return scores_of(queries, items[:, None], self.distance)[:, 0]
 
     @property
     def dim(self) -> int:

@@ -42,22 +42,25 @@ class ExactTop:
     Args:
         queries: float32 `(queries, dim)`, prepared.
         distance: str.
+        k: int. Defaults to 10.
     """
 
-    def __init__(self, queries: np.ndarray, distance: str) -> None:
-        self._queries, self._distance = tf.constant(queries), distance
+    def __init__(self, queries: np.ndarray, distance: str, k: int = K) -> None:
+        self._queries, self._distance, self._k = tf.constant(queries), distance, k
         self._best: Found = (tf.zeros([len(queries), 0], tf.int32), tf.zeros([len(queries), 0]))
 
     @property
     def positions(self) -> np.ndarray:
-        """`(queries, 10)`, or as many as there were items."""
+        """`(queries, k)`, or as many as there were items."""
         return self._best[0].numpy()
 
     def watching(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The same blocks."""
         start = 0
         for block in blocks:
-            scores, columns = tf.math.top_k(scores_among(self._queries, block, self._distance), min(K, len(block)))
+            scores, columns = tf.math.top_k(
+                scores_among(self._queries, block, self._distance), min(self._k, len(block))
+            )
             start += len(block)
-            self._best = joined(self._best, (columns + start - len(block), scores), min(K, start))
+            self._best = joined(self._best, (columns + start - len(block), scores), min(self._k, start))
             yield block

@@ -19,10 +19,11 @@ from tfdual.models.finite_loss import finite_or_stop, told_plainly
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.pairs import Pairs
-from tfdual.models.retriever_of import retriever_of
+from tfdual.models.embedding_space import embedding_space
+from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
 from tfdual.models.seed_states import load_seeds, save_seeds
 from tfdual.preprocessing import Preprocessor
-from tfdual.serving import Retriever
+from tfdual.serving import Reranker, Retriever, ServedTower
 
 
 class DualEncoder(keras.Model):
@@ -79,6 +80,16 @@ class DualEncoder(keras.Model):
     @abstractmethod
     def query_variables(self) -> list:
         """The variables that `encode_query` reads."""
+
+    @property
+    @abstractmethod
+    def item_columns(self) -> Sequence[str]:
+        """Names of the columns that `encode_item` reads."""
+
+    @property
+    @abstractmethod
+    def item_variables(self) -> list:
+        """The variables that `encode_item` reads."""
 
     def score(self, query: Tensor, item: Tensor) -> Tensor:
         """Inner products of all pairs: `(queries, dim)`, `(items, dim)` -> `(queries, items)`."""
@@ -207,22 +218,54 @@ class DualEncoder(keras.Model):
         index: Index | None = None,
         preprocessor: Preprocessor | None = None,
         attributes: Sequence[str] = (),
+        filters: Sequence[str] = (),
+        item_tower: bool = True,
+        reranker: Reranker | None = None,
     ) -> Retriever:
         """Embed the items, index them, and join preprocessing, query tower and index.
 
         Args:
             items: the corpus, one row an item: raw rows of `tfdual.read`, or a dataset of model-ready batches.
-            index: Index, not built yet. Defaults to `None`: `BruteForce()`.
+            index: Index, not built yet, or built of these items' embeddings in this model's space; then no item is
+                embedded. Defaults to `None`: `BruteForce()`.
             preprocessor: Preprocessor that the model was trained with.
             attributes: names of raw item columns to return with the ids. Defaults to none.
+            filters: names of raw item columns, single-valued or lists, to filter by in `search(..., filter=...)`.
+                Defaults to none.
+            item_tower: bool. Whether the item tower is served too, for `embed_item`, `score` and `upsert`; the
+                artefact then holds its weights. Defaults to `True`.
+            reranker: Reranker. Scores the index's candidates again, in the same graph. Defaults to `None`.
 
         Returns:
             `Retriever`.
 
         Raises:
-            ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; an id stands twice.
+            ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; a column to filter
+                by is missing, of vectors, or no identifier; an id stands twice; a built index of other items or
+                another space; a re-ranker's column that neither side has.
         """
-        return retriever_of(self, items, index, preprocessor, attributes)
+        served = ServedColumns(tuple(attributes), tuple(filters), item_tower, reranker)
+        return retriever_of(self, items, index, preprocessor, served)
+
+    def to_query_tower(self, preprocessor: Preprocessor) -> ServedTower:
+        """This model's query side, to serve with another retriever's index: `retriever.with_query_tower("b", tower)`.
+
+        Args:
+            preprocessor: Preprocessor that the model was trained with.
+        """
+        return query_tower_of(self, preprocessor)
+
+    def embedding_space(self, preprocessor: Preprocessor) -> str:
+        """A name of the space that the embeddings lie in: 16 hexadecimal digits of a SHA-256.
+
+        It is of the item tower's class, weights and width, and of what the preprocessor does to its columns. Models
+        whose query towers were trained against the same item tower share it; after one more step of the item tower it
+        is another.
+
+        Args:
+            preprocessor: Preprocessor that the model was trained with.
+        """
+        return embedding_space(self, preprocessor)
 
     def save_own_variables(self, store: Any) -> None:
         """Besides Keras's: the states of random layers, so that training goes on from a file as it would have here."""

@@ -106,6 +106,16 @@ class MatrixFactorizationModel(DualEncoder):
         """The query's table."""
         return [variable.value for variable in self.query_table.variables]
 
+    @property
+    def item_columns(self) -> Sequence[str]:
+        """Names of the columns that `encode_item` reads."""
+        return [self.item_id]
+
+    @property
+    def item_variables(self) -> list:
+        """The variables that `encode_item` reads."""
+        return [variable.value for table in (self.item_table, self.biases) if table for variable in table.variables]
+
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self._schema.to_dict(),

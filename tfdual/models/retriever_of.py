@@ -1,6 +1,7 @@
 """A trained model and its items, joined to a retriever."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,33 @@ from tfdual.data import Rows
 from tfdual.index import BruteForce, Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import Tags
-from tfdual.serving import Retriever, ServedGraph
+from tfdual.schema import Schema
+from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
+from tfdual.serving.retriever import require_space
+from tfdual.serving.served_graph import DEFAULT_TOWER
 
 if TYPE_CHECKING:
     from tfdual.models.dual_encoder import DualEncoder
+
+
+@dataclass(frozen=True)
+class ServedColumns:
+    """What is served beside ids and scores, as `DualEncoder.to_retriever` takes it."""
+
+    attributes: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    item_tower: bool = True
+    reranker: Reranker | None = None
+
+    @property
+    def raw(self) -> list[str]:
+        """Raw item columns to keep."""
+        return list(dict.fromkeys([*self.attributes, *self.filters]))
+
+    @property
+    def ready(self) -> list[str]:
+        """Model-ready item columns to keep."""
+        return list(self.reranker.item_columns) if self.reranker else []
 
 
 def retriever_of(
@@ -23,44 +46,152 @@ def retriever_of(
     items: Rows | tf.data.Dataset,
     index: Index | None,
     preprocessor: Preprocessor | None,
-    attributes: Sequence[str],
+    served: ServedColumns,
 ) -> Retriever:
     """What `DualEncoder.to_retriever` gives."""
     if preprocessor is None:
         raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
-    if "id" in attributes and model.item_id != "id":
+    if "id" in served.attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
     if not model.built:
         model.build(None)
+    query, index = query_tower_of(model, preprocessor), index or BruteForce()
+    item = tower_of(model.encode_item, model.item_columns, model.item_variables, preprocessor, query.space)
+    found = _read(model, items, preprocessor, served, embed=not index.size)
+    if index.size:
+        require_space(query.space, index.space)
+        _require_same_ids(index, found.ids)
+    else:
+        _require_different(found.ids, model.item_id)
+        index.build(iter(found.embeddings), found.ids, query.space)
     raw = preprocessor.input_schema
-    embeddings, ids = [], []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in attributes}
-    batches = ReadyBatches(items, preprocessor)
-    for batch, embedding in batches.encoded(model.compiled_encode_item):
-        embeddings.append(embedding)
-        ids.append(batches.raw_ids(batch, model.item_id, preprocessor))
-        for name in attributes:
-            columns[name].append(_attribute(batch, name))
-    served = {"id": np.concatenate(ids)} | {name: np.concatenate(parts) for name, parts in columns.items()}
-    if len(np.unique(served["id"])) < len(served["id"]):
-        raise ValueError(f"Item ids must differ; the column '{model.item_id}' repeats some. Use `rows.unique(by=...)`.")
-    built = (index or BruteForce()).build(np.concatenate(embeddings))
-    schema = raw.select_by_name(list(model.query_columns))
-    graph = ServedGraph(schema, preprocessor, model.encode_query, model.query_variables, built, served)
+    names = [model.item_id, *item.schema.column_names, *served.raw]
+    names += preprocessor.raw_columns(served.ready).column_names
+    schema = raw.select_by_name([name for name in dict.fromkeys(names) if name in raw])
+    side = ServedItems(
+        index,
+        schema,
+        ItemColumns({name: _joined(found.raw[name]) for name in served.raw}),
+        served.attributes,
+        served.filters,
+        item if served.item_tower else None,
+        _checked(served.reranker, query, preprocessor),
+        ItemColumns({name: _joined(found.ready[name]) for name in served.ready}),
+    )
     description = {
-        "query_schema": schema.to_dict(),
-        "item_schema": raw.select_by_tag(Tags.ITEM).to_dict(),
+        "item_schema": schema.to_dict(),
         "item_id": model.item_id,
-        "attributes": list(attributes),
-        "index": built.describe(),
         "parameters": int(model.count_params()),
     }
-    return Retriever.from_graph(graph, description)
+    return Retriever.from_graph(ServedGraph({DEFAULT_TOWER: query}, side), description)
 
 
-def _attribute(batch: dict[str, Tensor], name: str) -> np.ndarray:
+def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
+    """What `DualEncoder.to_query_tower` gives."""
+    if not model.built:
+        model.build(None)
+    space = model.embedding_space(preprocessor)
+    return tower_of(model.encode_query, model.query_columns, model.query_variables, preprocessor, space)
+
+
+def tower_of(
+    encode: Callable[[dict[str, Tensor]], Tensor],
+    columns: Sequence[str],
+    variables: Sequence[tf.Variable],
+    preprocessor: Preprocessor,
+    space: str,
+) -> ServedTower:
+    """One side of a model, from the raw columns that its model-ready ones are made of."""
+    schema = preprocessor.raw_columns(columns)
+    return ServedTower(schema, preprocessor, encode, [*variables, *preprocessor.tables], space)
+
+
+@dataclass
+class _Found:
+    """What a pass over the items gave, a part for each batch."""
+
+    ids: np.ndarray
+    embeddings: list[np.ndarray]
+    raw: dict[str, list[Tensor]]
+    ready: dict[str, list[Tensor]]
+
+
+def _read(
+    model: "DualEncoder",
+    items: Rows | tf.data.Dataset,
+    preprocessor: Preprocessor,
+    served: ServedColumns,
+    embed: bool,
+) -> _Found:
+    raw: dict[str, list] = {name: [] for name in served.raw}
+    ready: dict[str, list] = {name: [] for name in served.ready}
+    ids, embeddings = [], []
+    batches = ReadyBatches(items, preprocessor)
+    for batch, columns in batches:
+        ids.append(batches.raw_ids(batch, model.item_id, preprocessor))
+        if embed:
+            embeddings.append(model.compiled_encode_item(columns).numpy().astype(np.float32))
+        for name in served.attributes:
+            raw[name].append(_single(batch, name, "attribute"))
+        for name in set(served.filters) - set(served.attributes):
+            raw[name].append(_filterable(batch, name))
+        for name in served.ready:
+            ready[name].append(_ready(columns, name))
+    if not ids:
+        raise ValueError("A retriever needs at least one item. Received none.")
+    return _Found(np.concatenate(ids), embeddings, raw, ready)
+
+
+def _single(batch: dict[str, Tensor], name: str, what: str) -> Tensor:
     if name not in batch or isinstance(batch[name], tf.RaggedTensor):
+        raise ValueError(f"The {what} '{name}' must be a single-valued column of the items. They have {sorted(batch)}.")
+    return batch[name]
+
+
+def _filterable(batch: dict[str, Tensor], name: str) -> Tensor:
+    if name not in batch or (not isinstance(batch[name], tf.RaggedTensor) and batch[name].shape.rank != 1):
         raise ValueError(
-            f"The attribute '{name}' must be a single-valued column of the items. They have {sorted(batch)}."
+            f"The items can't be filtered by '{name}': it must be a column of single values or lists. They have "
+            f"{sorted(batch)}."
         )
-    return batch[name].numpy()
+    if not name.isidentifier():
+        raise ValueError(f"A column to filter by is named in expressions, such as `year >= 1990`. Rename '{name}'.")
+    return batch[name]
+
+
+def _ready(columns: dict[str, Tensor], name: str) -> Tensor:
+    if name not in columns:
+        raise ValueError(f"The re-ranker reads the item column '{name}'. Model-ready ones are {sorted(columns)}.")
+    return columns[name]
+
+
+def _joined(parts: list[Tensor]) -> np.ndarray | tf.RaggedTensor:
+    if isinstance(parts[0], tf.RaggedTensor):
+        return tf.concat(parts, axis=0)
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def _checked(reranker: Reranker | None, query: ServedTower, preprocessor: Preprocessor) -> Reranker | None:
+    """The re-ranker, whose query columns are made of the tower's raw ones."""
+    for name in reranker.query_columns if reranker else ():
+        made = preprocessor.raw_columns([name])
+        if not len(made) or made.column_names[0] not in query.schema:
+            raise ValueError(
+                f"The re-ranker reads the query column '{name}', which isn't made of the query tower's columns "
+                f"{query.schema.column_names}."
+            )
+    return reranker
+
+
+def _require_different(ids: np.ndarray, item_id: str) -> None:
+    if len(np.unique(ids)) < len(ids):
+        raise ValueError(f"Item ids must differ; the column '{item_id}' repeats some. Use `rows.unique(by=...)`.")
+
+
+def _require_same_ids(index: Index, ids: np.ndarray) -> None:
+    """Raise unless a built index holds these items, in this order."""
+    if index.position_count != index.size or not np.array_equal(index.ids, ids):
+        raise ValueError(
+            f"The index holds {index.size} items, others than the {len(ids)} given or in another order. Give the items "
+            "that it was built of, or an index that isn't built."
+        )

@@ -169,6 +169,16 @@ class SequenceModel(DualEncoder):
         layers = [layer for layer in (self.item_table, self.encoder, self.query_post) if layer is not None]
         return [variable.value for layer in layers for variable in layer.variables]
 
+    @property
+    def item_columns(self) -> Sequence[str]:
+        """Names of the columns that `encode_item` reads."""
+        return [self.item_id]
+
+    @property
+    def item_variables(self) -> list:
+        """The variables that `encode_item` reads."""
+        return [variable.value for layer in (self.item_table, self.item_post) if layer for variable in layer.variables]
+
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self._schema.to_dict(),

@@ -74,5 +74,15 @@ class TwoTowerModel(DualEncoder):
         """The variables that `encode_query` reads."""
         return [variable.value for variable in self.towers.query.variables]
 
+    @property
+    def item_columns(self) -> Sequence[str]:
+        """Names of the columns that `encode_item` reads."""
+        return self.towers.item.schema.column_names
+
+    @property
+    def item_variables(self) -> list:
+        """The variables that `encode_item` reads."""
+        return [variable.value for variable in self.towers.item.variables]
+
     def get_config(self) -> dict:
         return super().get_config() | {"towers": keras.saving.serialize_keras_object(self.towers)}

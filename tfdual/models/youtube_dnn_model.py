@@ -102,6 +102,16 @@ class YouTubeDNNModel(DualEncoder):
         """The variables of the query tower."""
         return [variable.value for variable in self.query.variables]
 
+    @property
+    def item_columns(self) -> Sequence[str]:
+        """Names of the columns that `encode_item` reads."""
+        return [self.item_id]
+
+    @property
+    def item_variables(self) -> list:
+        """The variables that `encode_item` reads."""
+        return [variable.value for layer in (self.item_table, self.item_post) if layer for variable in layer.variables]
+
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self._schema.to_dict(),

@@ -1,7 +1,7 @@
 """Raw rows to model-ready tensors, fitted in one pass, the same in training and in the served graph."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, Self, runtime_checkable
@@ -246,6 +246,34 @@ class Preprocessor(keras.layers.Layer):
     def load_assets(self, folder: str | Path) -> None:
         """Take back what `save_assets` wrote."""
         self._restored(saved_state.read(Path(folder))["state"])
+
+    def raw_columns(self, ready: Collection[str]) -> Schema:
+        """The raw columns that model-ready columns are made of.
+
+        Args:
+            ready: names of model-ready columns; others are ignored.
+        """
+        return Schema(
+            column
+            for column in self._raw
+            if any(made.name in ready for made in self._chains[column.name].outputs(column))
+        )
+
+    def fingerprint(self, columns: Sequence[str]) -> bytes:
+        """A SHA-256 of what is done to raw columns: two preprocessors that give it make the same values of them.
+
+        Raises:
+            KeyError: there is no such column.
+            ValueError: used before `adapt`.
+        """
+        _ = self.schema  # refuses before `adapt`
+        serialize = keras.saving.serialize_keras_object
+        chains = {self._raw[name].name: self._chains[name] for name in sorted(columns)}
+        config = {name: [serialize(step)["config"] for step in chain.steps] for name, chain in chains.items()}
+        kinds = {name: [type(step).__name__ for step in chain.steps] for name, chain in chains.items()}
+        state = {name: chain.state() for name, chain in chains.items()}
+        columns_told = [self._raw[name].to_dict() for name in chains]
+        return saved_state.fingerprint({"config": config, "kinds": kinds, "columns": columns_told, "state": state})
 
     def _restored(self, state: dict[str, Any] | None) -> Self:
         if state is None:

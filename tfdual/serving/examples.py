@@ -5,20 +5,35 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.schema import ColumnSchema, Schema
 from tfdual.serving.raw_input import PADDING, tensor_spec
+from tfdual.serving.search_options import DEFAULT_K
 
 
-def parse_examples(serialized: Tensor, schema: Schema) -> dict[str, Tensor]:
-    """The columns of a schema, dense and padded as the signature takes them.
+def parse_examples(
+    serialized: Tensor, schema: Schema, id_kind: str, filtered: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The columns of a schema, and the options of a search, dense and padded as a signature takes them.
 
     An `Example` holds int64, float32 and bytes: a float64 column has the precision of float32. A feature that an
     example lacks is an error, unless it is a list, which is empty then, or its column is nullable and becomes missing.
+    The options `k`, `exclude` and `filter` are features too, which an example may lack.
 
     Args:
         serialized: string `(batch,)`.
         schema: Schema. The columns to read.
+        id_kind: `"int64"` or `"string"`.
+        filtered: bool. Whether items can be filtered.
     """
-    parsed = tf.io.parse_example(serialized, {column.name: _parsing(column) for column in schema})
-    return {column.name: _dense(parsed[column.name], column) for column in schema}
+    wanted = {column.name: _parsing(column) for column in schema} | {
+        "k": tf.io.FixedLenFeature([], tf.int64, DEFAULT_K),
+        "exclude": tf.io.RaggedFeature(tf.as_dtype(id_kind), row_splits_dtype=tf.int64),
+    }
+    if filtered:
+        wanted["filter"] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+    parsed = tf.io.parse_example(serialized, wanted)
+    options = {"k": tf.cast(parsed["k"], tf.int32), "exclude": parsed["exclude"].to_tensor(PADDING[id_kind])}
+    if filtered:
+        options["filter"] = parsed["filter"].to_tensor("")
+    return {column.name: _dense(parsed[column.name], column) for column in schema}, options
 
 
 def _parsing(column: ColumnSchema) -> tf.io.FixedLenFeature | tf.io.RaggedFeature:

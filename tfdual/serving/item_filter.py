@@ -22,10 +22,10 @@ class ItemFilter:
 
     Args:
         columns: of the items: name -> `(items,)` of integers, floats or strings, or ragged `(items, None)`.
-        size: int. Items.
+        size: int32 scalar. Items.
     """
 
-    def __init__(self, columns: Mapping[str, Tensor | tf.RaggedTensor], size: int) -> None:
+    def __init__(self, columns: Mapping[str, Tensor | tf.RaggedTensor], size: Tensor | int) -> None:
         self._columns = dict(columns)
         self._size = size
 
@@ -38,12 +38,12 @@ class ItemFilter:
         Raises:
             tf.errors.InvalidArgumentError: a term names an unknown column or operator, or they don't join to one.
         """
-        return tf.cond(tf.size(terms) == 0, lambda: tf.ones([self._size], tf.bool), lambda: self._evaluated(terms))
+        return tf.cond(tf.size(terms) == 0, lambda: tf.fill([self._size], True), lambda: self._evaluated(terms))
 
     def _evaluated(self, terms: Tensor) -> Tensor:
         """A stack of masks: a comparison pushes one, `not` replaces the top, `and` and `or` the two at the top."""
         count = tf.size(terms)
-        stack = tf.TensorArray(tf.bool, count, element_shape=[self._size], clear_after_read=False)
+        stack = tf.TensorArray(tf.bool, count, element_shape=[None], clear_after_read=False)
 
         def body(place: Tensor, height: Tensor, stack: tf.TensorArray) -> tuple[Tensor, Tensor, tf.TensorArray]:
             term = terms[place]
@@ -87,7 +87,7 @@ class ItemFilter:
             lambda name=name, operator=operator: self._column_mask(self._columns[name], operator, value)
             for name, operator in comparisons
         ]
-        return tf.ensure_shape(tf.switch_case(place, masks), [self._size])
+        return tf.ensure_shape(tf.switch_case(place, masks), [None])
 
     def _column_mask(self, column: Tensor | tf.RaggedTensor, operator: str, text: Tensor) -> Tensor:
         if operator != HAS:

@@ -1,6 +1,6 @@
 """Raw query columns at the door of a served model: dense tensors in, ragged inside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,57 @@ def tensor_spec(column: ColumnSchema) -> tf.TensorSpec:
     return tf.TensorSpec(shape, column.dtype, name=column.name)
 
 
+def missing_values(schema: Schema) -> dict[str, Tensor]:
+    """One row of each column that may be left out, those that are nullable: what the preprocessor takes as missing."""
+    missing = {}
+    for column in schema:
+        if column.nullable:
+            shape = tensor_spec(column).shape
+            rows = [1] if shape.rank == 1 else [1, shape[1] or 0]
+            missing[column.name] = tf.fill(rows, tf.constant(PADDING.get(column.dtype, False), column.dtype))
+    return missing
+
+
+def plainest_query(schema: Schema) -> dict[str, list]:
+    """One query of empty strings, zeros and empty lists."""
+    query: dict[str, list] = {}
+    for column in schema:
+        plain = "" if column.dtype == "string" else np.zeros((), column.dtype).item()
+        query[column.name] = [[plain] * column.width if column.width else []] if column.is_list else [plain]
+    return query
+
+
+def one_row_each(inputs: Mapping[str, Tensor], schema: Schema, options: Collection[str] = ()) -> dict[str, Tensor]:
+    """The inputs, each with as many rows; what may be left out may have one row for all.
+
+    Args:
+        inputs: name -> `(batch, ...)` or `(1, ...)`.
+        schema: Schema. The columns.
+        options: names of inputs that are no columns.
+    """
+    repeated = {column.name for column in schema if column.nullable} | set(options)
+    rows = {name: tf.shape(inputs[name])[0] for name in inputs}
+    required = [rows[name] for name in sorted(rows) if name not in repeated]
+    batch = required[0] if required else tf.reduce_max([rows[name] for name in rows])
+    fits = [
+        tf.equal(count, batch) | (tf.equal(count, 1) if name in repeated else tf.constant(False))
+        for name, count in rows.items()
+    ]
+    message = ["Each input holds one row a query. Received these numbers of rows:"]
+    message += [part for name, count in sorted(rows.items()) for part in (name, count)]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), message, summarize=10)]):
+        return {
+            name: _repeated(values, batch) if name in repeated else tf.identity(values)
+            for name, values in inputs.items()
+        }
+
+
+def _repeated(values: Tensor, batch: Tensor) -> Tensor:
+    shape = tf.shape(values)
+    wanted = tf.concat([[batch], shape[1:]], axis=0)
+    return tf.ensure_shape(tf.broadcast_to(values, wanted), [None, *values.shape[1:]])
+
+
 def to_ragged(features: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:
     """Take the padding (`""` or -1) at the end of lists away."""
     ready = dict(features)
@@ -37,7 +88,8 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
     """Python values, arrays or tensors of raw query columns, as the signature wants them.
 
     Args:
-        features: column name -> a list of one value (or list of values) a query.
+        features: column name -> a list of one value (or list of values) a query; columns that are nullable may be
+            left out.
         schema: Schema. The query columns.
 
     Raises:
@@ -45,13 +97,14 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
     """
     if unknown := sorted(set(features) - set(schema.column_names)):
         raise ValueError(f"The model doesn't know the query columns {unknown}. It takes {schema.column_names}.")
-    if missing := [name for name in schema.column_names if name not in features]:
-        raise ValueError(f"The query lacks the columns {missing}. It needs {schema.column_names}.")
-    dense = {column.name: _dense(features[column.name], column) for column in schema}
+    missing = missing_values(schema)
+    if lacking := [name for name in schema.column_names if name not in features and name not in missing]:
+        raise ValueError(f"The query lacks the columns {lacking}. It needs {schema.column_names}.")
+    dense = {column.name: _dense(features[column.name], column) for column in schema if column.name in features}
     sizes = {name: int(tensor.shape[0]) for name, tensor in dense.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"All query columns must hold the same number of queries. Received {sizes}.")
-    return dense
+    return missing | dense
 
 
 def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:

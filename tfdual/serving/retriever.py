@@ -1,7 +1,7 @@
 """Raw query in, item ids and scores out."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +13,12 @@ from tfdual._quiet import quiet_stderr
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
 from tfdual.serving.artefact import opened
-from tfdual.serving.raw_input import to_dense
-from tfdual.serving.served_graph import DEFAULT_K, ServedGraph
+from tfdual.serving.canary import Canary, median_latency_ms, require_recall, require_same_answers
+from tfdual.serving.raw_input import plainest_query, to_dense
+from tfdual.serving.saved_graph import Functions, load_functions, save_graph
+from tfdual.serving.search_options import DEFAULT_K, given_options
+from tfdual.serving.served_graph import DEFAULT_TOWER, ServedGraph, signature_name
+from tfdual.serving.served_tower import ServedTower, pair_schema
 from tfdual.serving.versions import Versions
 from tfdual.serving.warm_up import write_warm_up
 
@@ -25,56 +29,91 @@ class Retriever:
     Made by `model.to_retriever(...)` or `Retriever.load(path)`.
 
     Args:
-        search: from dense query columns and `k` to a dict of `(queries, k)`.
-        embed_query: from dense query columns to `{"embedding": (queries, dim)}`.
-        description: query schema, index and what else is known of the model, as plain JSON types.
+        functions: mapping of signature name -> function of dense inputs by name, to a dict of tensors.
+        description: schemas, index and what else is known of the model, as plain JSON types.
         graph: ServedGraph. What `export` writes. Defaults to `None`: this retriever was loaded.
         saved_model: the loaded SavedModel, with its `signatures`. Defaults to `None`: it was not loaded.
     """
 
     def __init__(
         self,
-        search: Callable[..., dict[str, Tensor]],
-        embed_query: Callable[..., dict[str, Tensor]],
+        functions: Functions,
         description: dict[str, Any],
         graph: ServedGraph | None = None,
         saved_model: Any = None,
     ) -> None:
-        self._search = search
+        self._functions = functions
         self._first, self._has_run = threading.Lock(), False
-        self._embed_query = embed_query
         self._graph = graph
         self.saved_model = saved_model
         self.description = description
-        self.query_schema = Schema.from_dict(description["query_schema"])
+        schemas = {DEFAULT_TOWER: description["query_schema"], **description.get("other_towers", {})}
+        self.query_schemas = {name: Schema.from_dict(schema) for name, schema in schemas.items()}
 
     @classmethod
     def from_graph(cls, graph: ServedGraph, description: dict[str, Any]) -> Self:
-        """A retriever that can be exported."""
-        return cls(
-            lambda k, **features: graph.search(features, k), lambda **f: graph.embed_query(f), description, graph
-        )
+        """A retriever that can be exported.
 
-    def search(self, queries: Mapping[str, Any], k: int = DEFAULT_K) -> dict[str, np.ndarray]:
+        Args:
+            graph: ServedGraph.
+            description: plain JSON types to keep with it, beside what the graph itself tells.
+        """
+        functions = {
+            name: lambda function=function, **inputs: function(inputs) for name, function in graph.functions.items()
+        }
+        return cls(functions, {**description, **graph.describe()}, graph)
+
+    @property
+    def query_schema(self) -> Schema:
+        """The raw columns of a query of the default tower."""
+        return self.query_schemas[DEFAULT_TOWER]
+
+    @property
+    def item_schema(self) -> Schema:
+        """The raw columns of an item."""
+        return Schema.from_dict(self.description["item_schema"])
+
+    def search(
+        self,
+        queries: Mapping[str, Any],
+        k: int = DEFAULT_K,
+        exclude: Any = None,
+        filter: str | Sequence[str] | None = None,  # noqa: A002
+        tower: str = DEFAULT_TOWER,
+    ) -> dict[str, np.ndarray]:
         """The best items of each query.
 
         Args:
             queries: raw values, column name -> list with one entry a query; e.g. `{"user_id": ["u17", "u18"]}`.
+                Nullable columns may be left out.
             k: int. Items a query; where the corpus is smaller, all of it. Defaults to 10.
+            exclude: a list of item ids for each query, not to be found: what its user has seen. Unknown ids do
+                nothing. Defaults to `None`.
+            filter: an expression over the columns of `to_retriever(..., filters=[...])`, such as
+                `"year >= 1990 and 'Drama' in genres"`, or one for each query. Defaults to `None`: all items.
+            tower: str. Name of the query tower. Defaults to the first.
 
         Returns:
             dict of NumPy arrays, each `(queries, k)`: `"id"`, `"score"`, and the item attributes asked for in
-            `to_retriever`. Best first.
+            `to_retriever`. Best first. Where fewer than `k` items are left, the places behind them have the id -1 or
+            `""` and the score -inf.
 
         Raises:
-            ValueError: k below 1; a column is unknown, missing or of another type.
+            ValueError: k below 1; a column is unknown, missing or of another type; an unknown tower; a filter that
+                can't be read, or names a column that items can't be filtered by.
         """
-        if k < 1:
-            raise ValueError(f"k is at least 1. Received {k}.")
-        found = self._quietly_at_first(k=tf.constant(k, tf.int32), **to_dense(queries, self.query_schema))
-        return {name: _decoded(found[name]) for name in ("id", "score", *self.description["attributes"])}
+        described = self.description
+        options = given_options(k, exclude, filter, described["id_dtype"], described["filters"])
+        dense = to_dense(queries, self._schema_of(tower))
+        found = self._quietly_at_first(signature_name("serving_default", tower), dense | options)
+        return {name: _decoded(found[name]) for name in ("id", "score", *described["attributes"])}
 
-    def _quietly_at_first(self, **inputs: Tensor) -> dict[str, Tensor]:
+    def _schema_of(self, tower: str) -> Schema:
+        if tower not in self.query_schemas:
+            raise ValueError(f"There is no query tower {tower!r}. There are {sorted(self.query_schemas)}.")
+        return self.query_schemas[tower]
+
+    def _quietly_at_first(self, name: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """The search; when its graph runs for the first time, TensorFlow's optimiser writes to stderr which of its
         nodes it leaves as they are, at any log level.
         """
@@ -82,34 +121,127 @@ class Retriever:
             with self._first:
                 if not self._has_run:
                     with quiet_stderr():
-                        found = self._search(**inputs)
+                        found = self._functions[name](**inputs)
                     self._has_run = True
                     return found
-        return self._search(**inputs)
+        return self._functions[name](**inputs)
 
-    def embed_query(self, queries: Mapping[str, Any]) -> np.ndarray:
+    def embed_query(self, queries: Mapping[str, Any], tower: str = DEFAULT_TOWER) -> np.ndarray:
         """The query tower's embeddings of raw queries, `(queries, dim)`."""
-        return self._embed_query(**to_dense(queries, self.query_schema))["embedding"].numpy()
+        inputs = to_dense(queries, self._schema_of(tower))
+        return self._functions[signature_name("embed_query", tower)](**inputs)["embedding"].numpy()
+
+    def embed_item(self, items: Mapping[str, Any]) -> np.ndarray:
+        """The item tower's embeddings of raw items, `(items, dim)`.
+
+        Raises:
+            ValueError: the retriever was made with `item_tower=False`; and as for `search`.
+        """
+        self._require_item_tower()
+        return self._functions["embed_item"](**to_dense(items, self._item_tower_schema))["embedding"].numpy()
+
+    def score(self, queries: Mapping[str, Any], items: Mapping[str, Any], tower: str = DEFAULT_TOWER) -> np.ndarray:
+        """The scores of pairs, exactly: the first query with the first item, and so on, `(pairs,)`.
+
+        Args:
+            queries: raw query columns, as for `search`.
+            items: raw item columns, as for `embed_item`; they need not be in the index.
+            tower: str. Name of the query tower.
+
+        Raises:
+            ValueError: the retriever was made with `item_tower=False`; not as many items as queries; and as for
+                `search`.
+        """
+        self._require_item_tower()
+        schema = self._schema_of(tower)
+        dense = to_dense({**items, **queries}, pair_schema(schema, self._item_tower_schema))
+        return self._functions[signature_name("score", tower)](**dense)["score"].numpy()
+
+    @property
+    def _item_tower_schema(self) -> Schema:
+        return Schema.from_dict(self.description["item_tower"])
+
+    def _require_item_tower(self) -> None:
+        if not self.description["item_tower"]:
+            raise ValueError("This retriever holds no item tower: it was made with `item_tower=False`. Make it anew.")
+
+    def upsert(self, items: Mapping[str, Any]) -> None:
+        """Add items, or change those that are there; the next search finds them, and the next export holds them.
+
+        Args:
+            items: raw values, column name -> list with one entry an item: the item tower's columns, the id, the
+                attributes and the columns to filter by.
+
+        Raises:
+            ValueError: this retriever was loaded, or has no item tower; a column is missing or of another type; an id
+                stands twice. Then nothing is changed.
+        """
+        self._require_item_tower()
+        self._changeable().upsert(to_dense(items, self.item_schema), self.description["item_id"])
+        self._note_index()
+
+    def delete(self, ids: Sequence[Any]) -> None:
+        """Take items out; the next search doesn't find them, and the next export doesn't hold them.
+
+        Raises:
+            ValueError: this retriever was loaded; or an id that it doesn't hold. Then nothing is deleted.
+        """
+        self._changeable().items.index.delete(ids)
+        self._note_index()
+
+    def _changeable(self) -> ServedGraph:
+        if self._graph is None:
+            raise ValueError(
+                "A loaded retriever is not changed. Change the one that was exported, and export it again."
+            )
+        return self._graph
+
+    def _note_index(self) -> None:
+        self.description = {**self.description, "index": self._changeable().items.index.describe()}
+
+    def with_query_tower(self, name: str, tower: ServedTower) -> Self:
+        """A retriever with one more query tower over the same index; no item is embedded again.
+
+        Args:
+            name: str. A name for `search(..., tower=name)`; TensorFlow Serving finds the signature `serving_<name>`.
+            tower: ServedTower. What `model.to_query_tower(preprocessor)` gives.
+
+        Raises:
+            ValueError: this retriever was loaded; the name is taken or no identifier; the tower's embeddings are of
+                another space than the index.
+        """
+        graph = self._changeable()
+        if not name.isidentifier() or name in (*graph.towers, "default", "examples"):
+            raise ValueError(f"A new query tower needs a name of its own, such as 'b'. Received {name!r}.")
+        require_space(tower.space, graph.items.index.space)
+        graph = ServedGraph(graph.towers | {name: tower}, graph.items)
+        return type(self).from_graph(graph, self.description)
 
     def export(
         self,
         folder: str | Path,
         report: dict[str, Any] | None = None,
         warm_up: Mapping[str, Any] | None = None,
+        canary: Canary | None = None,
     ) -> Path:
         """Write a SavedModel as the next version in `folder`: `folder/1/`, `folder/2/`, ...
+
+        Before it gets its number it is loaded, and must answer as this retriever does.
 
         Args:
             folder: path. What TensorFlow Serving is pointed at.
             report: plain JSON types to keep with the model, e.g. what `evaluate` gave. Defaults to none.
             warm_up: raw queries, as for `search`. TensorFlow Serving answers them, each alone and all together,
                 before the version takes traffic (extra `serving`). Defaults to `None`: it starts cold.
+            canary: Canary. Queries that the loaded model must answer so, and the least recall and longest latency.
+                Defaults to `None`: one query of missing or empty values.
 
         Returns:
             The folder of the new version.
 
         Raises:
             ImportError: `warm_up` without the extra `serving`.
+            CanaryError: the loaded model answers otherwise, or is below what the canary asks. Nothing is published.
             ValueError: this retriever was loaded: copy its folder instead. Or `warm_up` holds no query, too many, or
                 a column that `search` would refuse.
             OSError, tf.errors.OpError: the folder can't be written, or the disk is full. Nothing is left behind.
@@ -118,14 +250,29 @@ class Retriever:
             raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
         graph = self._graph
         dense = None if warm_up is None else to_dense(warm_up, self.query_schema)
+        description = self.description | {"report": report or {}}
 
         def write(path: Path) -> None:
-            options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
-            tf.saved_model.save(graph, str(path), signatures=graph.signatures(), options=options)
+            save_graph(graph, path)
             if dense is not None:
                 write_warm_up(path, _alone_and_together(dense))
+            description["canary"] = self._tried(path, canary)
 
-        return Versions(folder).publish(write, self.description | {"report": report or {}}).path
+        return Versions(folder).publish(write, description).path
+
+    def _tried(self, path: Path, canary: Canary | None) -> dict[str, Any]:
+        """What the saved model showed."""
+        loaded, functions = load_functions(path)
+        saved = type(self)(functions, self.description, saved_model=loaded)
+        asked = canary or Canary(plainest_query(self.query_schema))
+        require_same_answers(saved.search(asked.queries, asked.k), self.search(asked.queries, asked.k))
+        if canary is None or self._graph is None:
+            return {}
+        recall = self._graph.items.index.recall(self.embed_query(canary.queries), canary.k)
+        require_recall(recall, canary)
+        count = len(next(iter(canary.queries.values())))
+        latency = median_latency_ms(saved.search, canary)
+        return {"queries": count, f"recall@{canary.k}": recall, "median_latency_ms": round(latency, 3)}
 
     @classmethod
     def load(cls, path: str | Path, version: str | int | None = None) -> Self:
@@ -144,22 +291,32 @@ class Retriever:
         with opened(path, version) as (folder, description):
             if description["index"]["kind"] == "ScaNN":
                 require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
-            try:
-                loaded = tf.saved_model.load(str(folder))
-                search, embed_query = loaded.signatures["serving_default"], loaded.signatures["embed_query"]
-            except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
-                first = (str(error).splitlines() or [type(error).__name__])[0]
-                raise ValueError(
-                    f"The model {folder} is damaged and can't be loaded: {first}. Export it again."
-                ) from error
-        return cls(search, embed_query, description, saved_model=loaded)
+            loaded, functions = load_functions(folder)
+        return cls(functions, description, saved_model=loaded)
+
+
+def require_space(tower: str, index: str) -> None:
+    """Raise where a tower's embeddings can't be compared with those of an index.
+
+    Raises:
+        ValueError: both are known, and differ; or one alone is known.
+    """
+    if tower != index:
+        raise ValueError(
+            f"The query tower's embeddings are of the space {tower or 'unknown'}, the index's of {index or 'unknown'}: "
+            "their scores would mean nothing. Train the tower against the same frozen item tower, or embed the items "
+            "again."
+        )
 
 
 def _alone_and_together(columns: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     """Each query as a request, and all of them as one."""
-    rows = len(next(iter(columns.values())))
-    requests = [{name: values[row : row + 1] for name, values in columns.items()} for row in range(rows)]
-    return [request | {"k": tf.constant(DEFAULT_K)} for request in (*requests, columns)]
+    rows = max(len(values) for values in columns.values())
+    requests = [
+        {name: values[row : row + 1] if len(values) == rows else values for name, values in columns.items()}
+        for row in range(rows)
+    ]
+    return [request | {"k": tf.constant([DEFAULT_K])} for request in (*requests, columns)]
 
 
 def _decoded(values: Tensor) -> np.ndarray:

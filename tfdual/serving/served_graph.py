@@ -1,77 +1,233 @@
 """The graph that a retriever runs and exports."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index import Index
-from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
-from tfdual.serving.raw_input import tensor_spec, to_ragged
+from tfdual.serving.item_columns import ItemColumns
+from tfdual.serving.item_filter import ItemFilter
+from tfdual.serving.raw_input import missing_values, one_row_each, tensor_spec, to_ragged
+from tfdual.serving.reranker import Reranker
+from tfdual.serving.search_options import OWN_NAMES, option_defaults, option_specs
+from tfdual.serving.served_tower import Columns, ServedTower, pair_schema
 
-DEFAULT_K = 10
+DEFAULT_TOWER = "default"
+_BETWEEN = "\x1f"
+
+
+def signature_name(name: str, tower: str) -> str:
+    """The name of a tower's signature: `serving_default`, or `serving_b` for the tower `b`."""
+    return name if tower == DEFAULT_TOWER else f"{name.removesuffix('_default')}_{tower}"
+
+
+@dataclass(frozen=True)
+class ServedItems:
+    """The items' side of a served graph.
+
+    Args:
+        index: Index. Built, with the items' ids.
+        schema: Schema. All raw columns of the items that are used: ids, the tower's, and those below.
+        columns: ItemColumns. Raw columns, in the order of the index.
+        attributes: names of columns to return with the ids.
+        filters: names of columns to filter by.
+        tower: ServedTower. The items' own. Defaults to `None`: none is served.
+        reranker: Reranker. Defaults to `None`.
+        features: ItemColumns. Model-ready columns that the re-ranker reads.
+    """
+
+    index: Index
+    schema: Schema
+    columns: ItemColumns
+    attributes: Sequence[str] = ()
+    filters: Sequence[str] = ()
+    tower: ServedTower | None = None
+    reranker: Reranker | None = None
+    features: ItemColumns = field(default_factory=lambda: ItemColumns({}))
 
 
 class ServedGraph(tf.Module):
     """Raw query columns -> preprocessing -> query tower -> index -> ids, scores and item attributes.
 
     Args:
-        schema: Schema. The raw query columns.
-        preprocessor: Preprocessor. Fitted.
-        encode: from model-ready query columns to `(batch, dim)`.
-        variables: sequence. The variables that `encode` reads.
-        index: Index. Built.
-        columns: mapping of name -> array `(items,)`: `"id"` and the attributes to return.
+        towers: mapping of name -> ServedTower. Query towers; the one called `"default"` serves `serving_default`.
+        items: ServedItems.
 
     Raises:
-        ValueError: a query column is called `k`, or an attribute `score`.
+        ValueError: a column has the name of an input or output of the signatures' own; there is no default tower.
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        preprocessor: Preprocessor,
-        encode: Callable[[dict[str, Tensor]], Tensor],
-        variables: Sequence[Any],
-        index: Index,
-        columns: Mapping[str, np.ndarray],
-    ) -> None:
+    def __init__(self, towers: Mapping[str, ServedTower], items: ServedItems) -> None:
         super().__init__()
-        if "k" in schema or "score" in columns:
-            raise ValueError(
-                "The signature's own input is called 'k' and its own output 'score'. Rename the query column or "
-                f"attribute. Received the query columns {schema.column_names} and the outputs {sorted(columns)}."
-            )
-        specs = {column.name: tensor_spec(column) for column in schema}
-        self.columns = {name: tf.Variable(values, trainable=False) for name, values in columns.items()}
-        self.resources = [*variables, *preprocessor.tables, *index.resources]
+        if DEFAULT_TOWER not in towers:
+            raise ValueError(f"One query tower is called {DEFAULT_TOWER!r}. Received {sorted(towers)}.")
+        for tower in towers.values():
+            _refuse_own_names(tower.schema, items.attributes)
+        self.towers, self.items = dict(towers), items
+        self.resources = [resource for tower in towers.values() for resource in tower.resources]
+        self.resources += [*items.index.resources, *items.columns.variables, *items.features.variables]
+        self.resources += items.tower.resources if items.tower else []
+        self.resources += items.reranker.variables if items.reranker else []
+        self._functions, self._defaults = self._made()
 
-        def embed_query(features: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {"embedding": tf.cast(encode(preprocessor(to_ragged(features, schema))), tf.float32)}
+    @property
+    def id_kind(self) -> str:
+        """`"int64"` or `"string"`."""
+        return self.items.index.id_kind
 
-        def search(features: dict[str, Tensor], k: Tensor = tf.constant(DEFAULT_K)) -> dict[str, Tensor]:  # noqa: B008
-            positions, scores = index.search_positions(embed_query(features)["embedding"], k)
-            found = {name: tf.gather(values, positions) for name, values in self.columns.items()}
-            return {"score": scores, **found}
+    @property
+    def functions(self) -> dict[str, Any]:
+        """What TensorFlow Serving offers: signature name -> function of its inputs by name."""
+        return self._functions
 
-        def search_examples(examples: Tensor, k: Tensor = tf.constant(DEFAULT_K)) -> dict[str, Tensor]:  # noqa: B008
-            return search(parse_examples(examples, schema), k)
+    @property
+    def defaults(self) -> dict[str, dict[str, Tensor]]:
+        """Signature name -> input name -> the value of an input that is left out."""
+        return self._defaults
 
-        k_spec = tf.TensorSpec([], tf.int32, name="k")
-        self.search = tf.function(search, input_signature=[specs, k_spec])
-        self.search_examples = tf.function(
-            search_examples, input_signature=[tf.TensorSpec([None], tf.string, name="examples"), k_spec]
-        )
-        self.embed_query = tf.function(embed_query, input_signature=[specs])
-
-    def signatures(self) -> dict[str, Any]:
-        """What TensorFlow Serving offers, by name."""
+    def describe(self) -> dict[str, Any]:
+        """What a caller must know, as plain JSON types."""
+        items, schemas = self.items, {name: tower.schema.to_dict() for name, tower in self.towers.items()}
         return {
-            "serving_default": self.search,
-            "serving_examples": self.search_examples,
-            "embed_query": self.embed_query,
+            "query_schema": schemas.pop(DEFAULT_TOWER),
+            "other_towers": schemas,
+            "id_dtype": self.id_kind,
+            "attributes": list(items.attributes),
+            "filters": {name: items.columns.dtype(name) for name in items.filters},
+            "item_tower": items.tower and items.tower.schema.to_dict(),
+            "index": items.index.describe(),
+            "embedding_space": items.index.space,
         }
+
+    def upsert(self, features: Columns, item_id: str) -> None:
+        """Add or change items.
+
+        Args:
+            features: dense raw columns, `(items, ...)`.
+            item_id: str. The column of their ids.
+        """
+        tower, items = self.items.tower, self.items
+        if tower is None:
+            raise ValueError("Items are embedded by the item tower, and none is here.")
+        ragged = to_ragged(features, items.schema)
+        ready = tower.ready({name: features[name] for name in tower.schema.column_names})
+        embeddings = tf.cast(tower.encode(ready), tf.float32).numpy()
+        items.index.upsert(embeddings, features[item_id].numpy())
+        positions = items.index.positions_of(features[item_id]).numpy()
+        items.columns.put(positions, ragged)
+        items.features.put(positions, ready)
+
+    def _made(self) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+        """The signatures of each query tower, and those that need the items' own."""
+        functions: dict[str, Any] = {}
+        defaults: dict[str, dict[str, Tensor]] = {}
+        option = option_specs(self.id_kind, bool(self.items.filters))
+        left_out = option_defaults(self.id_kind, bool(self.items.filters))
+
+        def add(name: str, tower: str, function: Callable[[Columns], Any], schema: Schema, options: bool) -> None:
+            name = signature_name(name, tower)
+            specs = {column.name: tensor_spec(column) for column in schema} | (option if options else {})
+            functions[name] = tf.function(function, input_signature=[specs], autograph=False)
+            defaults[name] = missing_values(schema) | (left_out if options else {})
+
+        for name, tower in self.towers.items():
+            add("serving_default", name, self._searching(tower), tower.schema, True)
+            add("embed_query", name, _embedding(tower), tower.schema, False)
+            functions[signature_name("serving_examples", name)] = self._searching_examples(tower)
+            if self.items.tower is not None:
+                both = pair_schema(tower.schema, self.items.tower.schema)
+                add("score", name, self._scoring(tower, self.items.tower), both, False)
+        if self.items.tower is not None:
+            add("embed_item", DEFAULT_TOWER, _embedding(self.items.tower), self.items.tower.schema, False)
+        return functions, defaults
+
+    def _searching(self, tower: ServedTower) -> Callable[[Columns], Columns]:
+        def search(inputs: Columns) -> Columns:
+            inputs = one_row_each(inputs, tower.schema, {"k", "exclude", "filter"})
+            features = {name: inputs[name] for name in tower.schema.column_names}
+            return self._found(tower.ready(features), tower, inputs)
+
+        return search
+
+    def _searching_examples(self, tower: ServedTower) -> Any:
+        filtered = bool(self.items.filters)
+
+        def search_examples(examples: Tensor) -> Columns:
+            features, options = parse_examples(examples, tower.schema, self.id_kind, filtered)
+            return self._found(tower.ready(features), tower, options)
+
+        spec = tf.TensorSpec([None], tf.string, name="examples")
+        return tf.function(search_examples, input_signature=[spec], autograph=False)
+
+    def _scoring(self, query: ServedTower, item: ServedTower) -> Callable[[Columns], Columns]:
+        schema = pair_schema(query.schema, item.schema)
+
+        def score(inputs: Columns) -> Columns:
+            inputs = one_row_each(inputs, schema)
+            queries, items = (
+                tower.embed({name: inputs[name] for name in tower.schema.column_names}) for tower in (query, item)
+            )
+            return {"score": self.items.index.score(queries, items)}
+
+        return score
+
+    def _found(self, ready: Columns, tower: ServedTower, options: Columns) -> Columns:
+        """Ids, scores and attributes, `(batch, k)`; `k` the largest of the batch."""
+        index, columns, reranker = self.items.index, self.items.columns, self.items.reranker
+        queries = tf.cast(tower.encode(ready), tf.float32)
+        with tf.control_dependencies([_at_least_one(options["k"])]):
+            most = tf.maximum(tf.reduce_max(options["k"]), 1)  # an empty batch has none
+        wanted = most if reranker is None else tf.maximum(most, reranker.candidates)
+        excluded = index.positions_of(options["exclude"])
+
+        def searched(allow: Tensor | None) -> tuple[Tensor, Tensor]:
+            return index.search_positions(queries, wanted, excluded, allow)
+
+        if self.items.filters:
+            terms = options["filter"]
+            positions, scores = tf.cond(
+                tf.reduce_any(terms != ""), lambda: searched(self._allowed(terms)), lambda: searched(None)
+            )
+        else:
+            positions, scores = searched(None)
+        if reranker is not None:
+            positions, scores = reranker.best(positions, most, ready, self.items.features.at)
+        inside = tf.range(tf.shape(positions)[1]) < options["k"][:, None]
+        positions, scores = tf.where(inside, positions, -1), tf.where(inside, scores, -float("inf"))
+        attributes = {name: columns.at_or_missing(name, positions) for name in self.items.attributes}
+        return {"id": index.ids_at(positions), "score": scores, **attributes}
+
+    def _allowed(self, terms: Tensor) -> Tensor:
+        """Bool `(1, items)`, or `(batch, items)` where the queries' filters differ."""
+        columns = {name: self.items.columns.tensor(name) for name in self.items.filters}
+        passes = ItemFilter(columns, self.items.index.positions_in_graph)
+        different, which = tf.unique(tf.strings.reduce_join(terms, axis=1, separator=_BETWEEN))
+
+        def mask(joined: Tensor) -> Tensor:
+            parts = tf.strings.split(joined, _BETWEEN)
+            return passes(tf.boolean_mask(parts, parts != ""))
+
+        masks = tf.map_fn(mask, different, fn_output_signature=tf.TensorSpec([None], tf.bool))
+        return tf.cond(tf.size(different) == 1, lambda: masks, lambda: tf.gather(masks, which))
+
+
+def _embedding(tower: ServedTower) -> Callable[[Columns], Columns]:
+    return lambda inputs: {"embedding": tower.embed(one_row_each(inputs, tower.schema))}
+
+
+def _at_least_one(k: Tensor) -> Any:
+    return tf.debugging.Assert(tf.reduce_all(k >= 1), ["k is at least 1. Received", k])
+
+
+def _refuse_own_names(schema: Schema, attributes: Sequence[str]) -> None:
+    taken = sorted(set(schema.column_names) & set(OWN_NAMES)) + sorted(set(attributes) & {"id", "score"})
+    if taken:
+        raise ValueError(
+            f"The signatures' own inputs are called {list(OWN_NAMES)}, and their own outputs 'id' and 'score'. "
+            f"Rename the columns {taken}."
+        )

@@ -1,0 +1,40 @@
+"""A served graph as a SavedModel."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfdual._typing import Tensor
+from tfdual.serving.served_graph import ServedGraph
+
+Functions = Mapping[str, Callable[..., dict[str, Tensor]]]
+
+
+def save_graph(graph: ServedGraph, folder: Path) -> None:
+    """Write the graph with its signatures, and what each input is that a request leaves out."""
+    options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
+    tf.saved_model.save(graph, str(folder), signatures=dict(graph.functions), options=options)
+    file = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for meta_graph in saved.meta_graphs:
+        for signature, defaults in graph.defaults.items():
+            for name, value in defaults.items():
+                meta_graph.signature_def[signature].defaults[name].CopyFrom(tf.make_tensor_proto(value))
+    file.write_bytes(saved.SerializeToString())
+
+
+def load_functions(folder: Path) -> tuple[Any, Functions]:
+    """The loaded SavedModel, which must be kept, and its signatures by name.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"The model {folder} is damaged and can't be loaded: {first}. Export it again.") from error
+    return loaded, dict(loaded.signatures)

@@ -1,0 +1,45 @@
+"""A tower as a served graph holds it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+from tfdual.schema import Schema
+from tfdual.serving.raw_input import to_ragged
+
+Columns = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ServedTower:
+    """Raw columns -> model-ready columns -> embeddings.
+
+    Args:
+        schema: Schema. The raw columns.
+        prepare: from raw columns, lists ragged, to model-ready ones.
+        encode: from model-ready columns to `(batch, dim)`.
+        resources: sequence. The variables and tables that both read, for the SavedModel.
+        space: str. The embedding space, as `model.embedding_space(preprocessor)` names it. Defaults to `""`: not known.
+    """
+
+    schema: Schema
+    prepare: Callable[[Columns], Columns]
+    encode: Callable[[Columns], Tensor]
+    resources: Sequence[Any]
+    space: str = ""
+
+    def ready(self, features: Columns) -> Columns:
+        """Dense columns of a request, model-ready."""
+        return self.prepare(to_ragged(features, self.schema))
+
+    def embed(self, features: Columns) -> Tensor:
+        """Dense columns of a request -> float32 `(batch, dim)`."""
+        return tf.cast(self.encode(self.ready(features)), tf.float32)
+
+
+def pair_schema(query: Schema, item: Schema) -> Schema:
+    """The columns of a query and of an item; one that both have stands once."""
+    return query + Schema(column for column in item if column.name not in query)
