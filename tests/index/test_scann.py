@@ -139,6 +139,14 @@ def test_python_and_graph_find_the_same_neighbours(several: dict[str, ScaNN], di
         np.testing.assert_allclose(scores, traced_scores, rtol=1e-6)
 
 
+def test_the_recall_of_a_search_is_that_by_hand(several: dict[str, ScaNN]) -> None:
+    index = several["dot"]
+    found, _ = index.search_positions(ASKED, 10)
+    best, _ = neighbours(ASKED, VECTORS, 10, "dot")
+    shares = [len(set(mine) & set(row)) / 10 for mine, row in zip(found.numpy().tolist(), best.tolist(), strict=True)]
+    assert index.recall(ASKED, 10) == pytest.approx(np.mean(shares))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("distance", ["dot", "cosine", "l2"])
 def test_each_distance_reaches_its_recall_with_exact_scores(several: dict[str, ScaNN], distance: str) -> None:

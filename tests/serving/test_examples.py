@@ -38,8 +38,12 @@ WHOLE = example(
 )
 
 
+def parsed(examples: list[bytes]) -> dict[str, tf.Tensor]:
+    return parse_examples(tf.constant(examples), SCHEMA, "int64", True)[0]
+
+
 def test_columns_are_padded_at_the_end_and_of_the_types_of_the_schema() -> None:
-    found = parse_examples(tf.constant([WHOLE, example(user=["u"], vector=[0.0, 0.0, 1.0], history=[])]), SCHEMA)
+    found = parsed([WHOLE, example(user=["u"], vector=[0.0, 0.0, 1.0], history=[])])
     assert {name: values.dtype.name for name, values in found.items()} == {
         column.name: column.dtype for column in SCHEMA
     }
@@ -54,11 +58,11 @@ def test_columns_are_padded_at_the_end_and_of_the_types_of_the_schema() -> None:
 
 def test_what_a_column_needs_and_an_example_lacks_is_named() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="vector"):
-        parse_examples(tf.constant([example(user=["u"])]), SCHEMA)
+        parsed([example(user=["u"])])
 
 
 def test_a_graph_takes_any_number_of_examples() -> None:
-    parse = tf.function(lambda s: parse_examples(s, SCHEMA), [tf.TensorSpec([None], tf.string)])
+    parse = tf.function(lambda s: parse_examples(s, SCHEMA, "int64", True)[0], [tf.TensorSpec([None], tf.string)])
     for count in (0, 1, 5):
         found = parse(tf.constant([WHOLE] * count, tf.string))
         assert {values.shape[0] for values in found.values()} == {count}
@@ -70,9 +74,21 @@ def test_a_served_model_answers_examples_as_it_answers_columns(
     served = tf.saved_model.load(str(exported / "1" if (exported / "1").exists() else exported))
     rows = range(len(queries["user_id"]))
     columns = [{name: np.ravel(values[row]).tolist() for name, values in queries.items()} for row in rows]
-    found = served.signatures["serving_examples"](
-        examples=tf.constant([example(**features) for features in columns]), k=tf.constant(7)
-    )
-    wanted = retriever.search(queries, k=7)
-    assert found["id"].numpy().tolist() == wanted["id"].tolist()
-    np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-6)
+    wanted = retriever.search(queries)
+    seen = wanted["id"][:, :2].tolist()
+    search = served.signatures["serving_examples"]
+    for options, without in (([{}] * 3, None), ([{"k": [10], "exclude": ids} for ids in seen], seen)):
+        examples = [example(**features, **option) for features, option in zip(columns, options, strict=True)]
+        found = search(examples=tf.constant(examples))
+        wanted = retriever.search(queries, exclude=without)
+        assert found["id"].numpy().tolist() == wanted["id"].tolist()
+        np.testing.assert_allclose(found["score"], wanted["score"], atol=1e-6)
+
+
+def test_the_options_of_a_search_are_features_that_an_example_may_lack() -> None:
+    needed = {"user": ["u"], "vector": [0.0, 0.0, 1.0]}
+    examples = [example(**needed), example(**needed, k=[3], exclude=[5, 6], filter=["year > 3", "not"])]
+    _, options = parse_examples(tf.constant(examples), SCHEMA, "int64", True)
+    assert options["k"].numpy().tolist() == [10, 3]
+    assert options["exclude"].numpy().tolist() == [[-1, -1], [5, 6]]
+    assert options["filter"].numpy().tolist() == [[b"", b""], [b"year > 3", b"not"]]

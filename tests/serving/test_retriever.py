@@ -36,7 +36,8 @@ for name, empty in (("history", -1), ("interests", "")):
     queries[name] = [row + [empty] * (longest - len(row)) for row in queries[name]]
 search = tf.saved_model.load(sys.argv[1] + "/1").signatures["serving_default"]
 types = search.structured_input_signature[1]
-found = search(k=tf.constant(5), **{name: tf.constant(value, types[name].dtype) for name, value in queries.items()})
+options = {"k": tf.constant([5]), "exclude": tf.zeros([1, 0], tf.int64)}
+found = search(**options, **{name: tf.constant(value, types[name].dtype) for name, value in queries.items()})
 plain = {name: values.numpy().tolist() for name, values in found.items()}
 plain["title"] = [[title.decode() for title in row] for row in plain["title"]]
 print(json.dumps(plain))

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from tfdual import BruteForce, Preprocessor, Schema
-from tfdual.serving import ServedGraph
+from tfdual import BruteForce, Schema
+from tfdual.serving import ItemColumns, ServedGraph, ServedItems, ServedTower
 
 QUERY_COLUMNS = {"user_id", "history", "interests", "age", "mood", "visits", "question"}
 
@@ -20,14 +21,19 @@ def signatures(exported: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
     return dict(graph.signature_def)
 
 
-def test_searching_takes_the_query_columns_and_k(signatures: dict[str, meta_graph_pb2.SignatureDef]) -> None:
+def test_searching_takes_the_query_columns_and_options(signatures: dict[str, meta_graph_pb2.SignatureDef]) -> None:
     search = signatures["serving_default"]
-    assert set(search.inputs) == QUERY_COLUMNS | {"k"}
+    assert set(search.inputs) == QUERY_COLUMNS | {"k", "exclude"}
     assert set(search.outputs) == {"id", "score", "title"}
 
 
-def test_k_has_a_default_for_callers_who_leave_it_out(signatures: dict[str, meta_graph_pb2.SignatureDef]) -> None:
-    assert list(signatures["serving_default"].defaults["k"].int_val) == [10]
+def test_options_have_defaults_for_callers_who_leave_them_out(
+    signatures: dict[str, meta_graph_pb2.SignatureDef],
+) -> None:
+    defaults = {name: tf.make_ndarray(value) for name, value in signatures["serving_default"].defaults.items()}
+    assert sorted(defaults) == ["exclude", "k"]
+    assert defaults["k"].tolist() == [10]
+    assert defaults["exclude"].shape == (1, 0)
 
 
 def test_embedding_takes_the_query_columns_alone(signatures: dict[str, meta_graph_pb2.SignatureDef]) -> None:
@@ -47,15 +53,15 @@ def test_inputs_have_the_types_and_widths_of_the_columns(signatures: dict[str, m
         "mood": [-1, 3],
         "visits": [-1],
         "question": [-1],
-        "k": [],
+        "k": [-1],
+        "exclude": [-1, -1],
     }
 
 
-@pytest.mark.parametrize("query_column, attribute", [("k", "title"), ("user_id", "score")])
-def test_names_that_the_signature_uses_itself_are_refused(
-    query_column: str, attribute: str, prep: Preprocessor
-) -> None:
+@pytest.mark.parametrize("query_column, attribute", [("k", "title"), ("exclude", "title"), ("user_id", "score")])
+def test_names_that_the_signature_uses_itself_are_refused(query_column: str, attribute: str) -> None:
     index = BruteForce().build(np.eye(2))
-    columns = {"id": np.arange(2), attribute: np.arange(2)}
-    with pytest.raises(ValueError, match="own input is called 'k' and its own output 'score'. Rename"):
-        ServedGraph(Schema([query_column]), prep, lambda features: features, [], index, columns)
+    items = ServedItems(index, Schema(["id"]), ItemColumns({attribute: np.arange(2)}), [attribute])
+    tower = ServedTower(Schema([query_column]), dict, lambda features: features[query_column], [])
+    with pytest.raises(ValueError, match="own inputs are called .* and their own outputs 'id' and 'score'. Rename"):
+        ServedGraph({"default": tower}, items)

@@ -112,6 +112,9 @@ class Index(ABC):
         if not tf.executing_eagerly():
             return self._find(**arguments, changed=(live.any_dead, live.fresh.count > 0))
         if not self._in_one_graph:
+            if len(arguments) == 2 and live.changed == (False, False):
+                queries, k = prepared_queries(arguments["queries"], self.distance), arguments["k"]
+                return self._search(queries, min(int(k), live.live), None, None)
             return self._find(**arguments, changed=live.changed)
         key = *arguments, *live.changed
         if key not in self._traced:

@@ -157,6 +157,9 @@ class ScaNN(Index):
         assert searcher is not None
 
         def search(width: Tensor, leaves: Tensor) -> Found:
+            if tf.executing_eagerly():
+                width = int(width)
+                return searcher.search(queries, width, int(leaves), max(2 * width if width > K else width, reorder))
             again = tf.where(width > K, 2 * width, width)
             return searcher.search(queries, width, leaves, tf.maximum(again, reorder))
 

@@ -1,11 +1,13 @@
 """An approximate search that goes on until enough is found."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.index.best_places import Found, best_of_ascending, filled
+from tfdual.index.best_places import Found, best_of_ascending, either, filled
 
 SLACK = 1.2
 
@@ -29,9 +31,27 @@ def widened(
         allowed: bool `(1, items)` or `(batch, items)`. None: all.
         count: int32 scalar, how many are allowed where that is known. None: they are counted.
     """
-    first, every = leaves
+    if allowed is None:
+        # Where all may be found, the first leaves nearly always hold enough, and no list needs another order.
+        leaves_now = first_leaves(k, items, leaves)
+        found = search(k, leaves_now)
+        lacking = tf.reduce_any(found[0] < 0)
+        if isinstance(leaves_now, int):
+            lacking = bool(lacking)
+        return either(lacking, lambda: _widened(search, k, items, leaves, None, None), lambda: found)
+    return _widened(search, k, items, leaves, allowed, count)
+
+
+def _widened(
+    search: Callable[[Tensor, Tensor], Found],
+    k: Tensor,
+    items: int,
+    leaves: tuple[int, int],
+    allowed: Tensor | None,
+    count: Tensor | None,
+) -> Found:
+    _, every = leaves
     wanted, width = _wanted(k, items, allowed, count)
-    expected = tf.cast(tf.math.ceil(2 * tf.cast(width, tf.float64) * every / items), tf.int32)
 
     def attempt(width: Tensor, leaves: Tensor) -> Found:
         positions, scores = search(width, leaves)
@@ -51,7 +71,7 @@ def widened(
         leaves = tf.minimum(4 * leaves, every)
         return width, leaves, *attempt(width, leaves)
 
-    leaves_now = tf.minimum(tf.maximum(expected, first), every)
+    leaves_now = tf.convert_to_tensor(first_leaves(width, items, leaves), tf.int32)
     shape = tf.TensorShape([None, None])
     _, _, positions, scores = tf.while_loop(
         lacks,
@@ -61,6 +81,15 @@ def widened(
         parallel_iterations=1,
     )
     return positions, scores
+
+
+def first_leaves(width: Tensor, items: int, leaves: tuple[int, int]) -> Any:
+    """How many leaves to search for lists of `width`; an int of an eager one, or a tensor."""
+    first, every = leaves
+    if tf.executing_eagerly():
+        return min(max(math.ceil(2 * int(width) * every / items), first), every)
+    expected = tf.cast(tf.math.ceil(2 * tf.cast(width, tf.float64) * every / items), tf.int32)
+    return tf.minimum(tf.maximum(expected, first), every)
 
 
 def _wanted(k: Tensor, items: int, allowed: Tensor | None, count: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -15,11 +15,11 @@ from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.index import Index
 from tfdual.models.contrastive_objective import ContrastiveObjective
+from tfdual.models.embedding_space import embedding_space
 from tfdual.models.finite_loss import finite_or_stop, told_plainly
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.pairs import Pairs
-from tfdual.models.embedding_space import embedding_space
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
 from tfdual.models.seed_states import load_seeds, save_seeds
 from tfdual.preprocessing import Preprocessor

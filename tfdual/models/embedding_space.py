@@ -19,5 +19,5 @@ def embedding_space(model: "DualEncoder", preprocessor: Preprocessor) -> str:
     for variable in model.item_variables:
         values = np.ascontiguousarray(variable.numpy())
         digest.update(repr((str(values.dtype), values.shape)).encode())
-        digest.update(values)
+        digest.update(values.data)
     return digest.hexdigest()[:16]

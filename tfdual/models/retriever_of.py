@@ -12,7 +12,6 @@ from tfdual.data import Rows
 from tfdual.index import BruteForce, Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import Schema
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
 from tfdual.serving.retriever import require_space
 from tfdual.serving.served_graph import DEFAULT_TOWER

@@ -1,14 +1,12 @@
 """What is known of each item beside its embedding, by its position in the index."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 
-Values = np.ndarray | tf.RaggedTensor
 MISSING = {"string": "", "float": np.nan, "int": -1}
 
 
@@ -19,14 +17,15 @@ class ItemColumns:
         columns: name -> `(items, ...)`, or ragged `(items, None)`.
     """
 
-    def __init__(self, columns: Mapping[str, Values]) -> None:
+    def __init__(self, columns: Mapping[str, np.ndarray | tf.RaggedTensor]) -> None:
         self._values: dict[str, tf.Variable] = {}
         self._splits: dict[str, tf.Variable] = {}
         for name, values in columns.items():
-            ragged = isinstance(values, tf.RaggedTensor)
-            self._values[name] = _variable(values.values if ragged else tf.convert_to_tensor(values))
-            if ragged:
+            if isinstance(values, tf.RaggedTensor):
+                self._values[name] = _variable(values.values)
                 self._splits[name] = _variable(tf.cast(values.row_splits, tf.int64))
+            else:
+                self._values[name] = _variable(tf.convert_to_tensor(values))
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +59,7 @@ class ItemColumns:
         missing = tf.constant(False) if found.dtype == tf.bool else tf.constant(MISSING[kind], found.dtype)
         return tf.where(positions >= 0, found, missing)
 
-    def put(self, positions: np.ndarray, columns: Mapping[str, Values]) -> None:
+    def put(self, positions: np.ndarray, columns: Mapping[str, np.ndarray | tf.RaggedTensor]) -> None:
         """Set the values at positions, of which those at the end may be new."""
         for name, variable in self._values.items():
             given = columns[name]
@@ -80,7 +79,9 @@ def _variable(values: Tensor) -> tf.Variable:
     return tf.Variable(values, trainable=False, shape=[None, *values.shape[1:]])
 
 
-def _lists_with(held: tf.RaggedTensor, positions: np.ndarray, given: Values) -> tuple[Tensor, Tensor]:
+def _lists_with(
+    held: tf.RaggedTensor, positions: np.ndarray, given: np.ndarray | tf.RaggedTensor
+) -> tuple[Tensor, Tensor]:
     rows = held.nrows()
     both = tf.concat([held, tf.cast(given, held.dtype)], axis=0)
     order = np.arange(max(int(rows), int(positions.max(initial=-1)) + 1))

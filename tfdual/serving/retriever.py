@@ -78,7 +78,7 @@ class Retriever:
         queries: Mapping[str, Any],
         k: int = DEFAULT_K,
         exclude: Any = None,
-        filter: str | Sequence[str] | None = None,  # noqa: A002
+        filter: str | Sequence[str] | None = None,
         tower: str = DEFAULT_TOWER,
     ) -> dict[str, np.ndarray]:
         """The best items of each query.
@@ -255,7 +255,7 @@ class Retriever:
         def write(path: Path) -> None:
             save_graph(graph, path)
             if dense is not None:
-                write_warm_up(path, _alone_and_together(dense))
+                write_warm_up(path, _alone_and_together(dense, graph.defaults["serving_default"]))
             description["canary"] = self._tried(path, canary)
 
         return Versions(folder).publish(write, description).path
@@ -309,14 +309,12 @@ def require_space(tower: str, index: str) -> None:
         )
 
 
-def _alone_and_together(columns: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+def _alone_and_together(columns: dict[str, Tensor], defaults: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     """Each query as a request, and all of them as one."""
+    given = {name: values for name, values in columns.items() if name not in defaults or len(values) > 1}
     rows = max(len(values) for values in columns.values())
-    requests = [
-        {name: values[row : row + 1] if len(values) == rows else values for name, values in columns.items()}
-        for row in range(rows)
-    ]
-    return [request | {"k": tf.constant([DEFAULT_K])} for request in (*requests, columns)]
+    requests = [{name: values[row : row + 1] for name, values in given.items()} for row in range(rows)]
+    return [defaults | request for request in (*requests, given)]
 
 
 def _decoded(values: Tensor) -> np.ndarray:

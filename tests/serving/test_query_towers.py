@@ -1,0 +1,132 @@
+"""Query towers trained against one item tower, served over one index; and what must not be joined."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tfdual
+from tfdual import ColumnSchema, Retriever, Schema, Tags
+from tfdual.index import Index
+from tfdual.models.retriever_of import query_tower_of
+
+ITEM = [ColumnSchema("item", [Tags.ITEM_ID]), ColumnSchema("price", [Tags.ITEM], dtype="float32")]
+FIRST = Schema([ColumnSchema("user", [Tags.USER_ID], dtype="string"), *ITEM])
+SECOND = Schema([ColumnSchema("age", [Tags.USER], dtype="float32"), *ITEM])
+ROWS = pa.table(
+    {
+        "user": [f"u{i % 7}" for i in range(30)],
+        "age": np.linspace(18, 80, 30).astype(np.float32),
+        "item": np.arange(30),
+        "price": np.linspace(0, 9, 30).astype(np.float32),
+    }
+)
+
+
+def model_of(schema: Schema, prep: tfdual.Preprocessor, item: tfdual.Tower | None = None) -> tfdual.TwoTowerModel:
+    """A two-tower; with an item tower of another model where that is given."""
+    block = tfdual.MLPBlock([6], no_activation_last_layer=True)
+    towers = tfdual.TwoTowerBlock(prep.schema, block, item, post="l2-norm")
+    model = tfdual.TwoTowerModel(towers)
+    model.build()
+    return model
+
+
+@pytest.fixture(scope="module")
+def first() -> tuple[tfdual.TwoTowerModel, tfdual.Preprocessor]:
+    keras.utils.set_random_seed(1)
+    prep = tfdual.Preprocessor(FIRST).adapt(tfdual.read(ROWS, FIRST))
+    return model_of(FIRST, prep), prep
+
+
+@pytest.fixture(scope="module")
+def second(first: tuple) -> tuple[tfdual.TwoTowerModel, tfdual.Preprocessor]:
+    """Another query side, of other columns, and the first one's item weights."""
+    keras.utils.set_random_seed(2)
+    prep = tfdual.Preprocessor(SECOND).adapt(tfdual.read(ROWS, SECOND))
+    model = model_of(SECOND, prep)
+    for mine, theirs in zip(model.towers.item.variables, first[0].towers.item.variables, strict=True):
+        mine.assign(theirs)
+    return model, prep
+
+
+@pytest.fixture(scope="module")
+def retriever(first: tuple) -> Retriever:
+    model, prep = first
+    return model.to_retriever(tfdual.read(ROWS, FIRST).select(Schema(ITEM)), preprocessor=prep)
+
+
+def test_a_second_tower_is_chosen_by_name_here_and_in_the_artefact(
+    retriever: Retriever, second: tuple, tmp_path: Path
+) -> None:
+    model, prep = second
+    joined = retriever.with_query_tower("b", model.to_query_tower(prep))
+    joined.export(tmp_path / "model")
+    (batch,) = tfdual.read(ROWS, SECOND).batch(30)
+    ready = prep(batch)
+    scores = model.encode_query(ready).numpy()[:3] @ model.encode_item(ready).numpy().T
+    loaded = Retriever.load(tmp_path / "model")
+    assert set(loaded.saved_model.signatures) >= {"serving_default", "serving_b", "serving_examples_b", "score_b"}
+    ages = {"age": ROWS["age"].to_pylist()[:3]}
+    for one in (joined, loaded):
+        np.testing.assert_allclose(one.search(ages, k=30, tower="b")["score"], -np.sort(-scores), atol=1e-5)
+        first_found = one.search({"user": ["u1"]}, k=4)
+        assert first_found["id"].tolist() == retriever.search({"user": ["u1"]}, k=4)["id"].tolist()
+    assert "b" not in retriever.query_schemas
+
+
+def test_a_space_is_that_of_item_weights_and_item_preprocessing_alone(first: tuple, second: tuple) -> None:
+    model, prep = first
+    space = model.embedding_space(prep)
+    assert len(space) == 16
+    assert second[0].embedding_space(second[1]) == space
+    other_rows = tfdual.Preprocessor(FIRST).adapt(tfdual.read(ROWS.slice(0, 20), FIRST))
+    assert model.embedding_space(other_rows) != space
+    weight = model.towers.item.trainable_variables[-1]
+    before = weight.numpy()
+    weight.assign(before + 1e-3)
+    assert model.embedding_space(prep) != space
+    weight.assign(before)
+    query = model.towers.query.trainable_variables[-1]
+    query.assign(query + 1.0)
+    assert model.embedding_space(prep) == space
+    query.assign(query - 1.0)
+
+
+def test_the_space_is_stamped_on_index_and_artefact(first: tuple, retriever: Retriever, tmp_path: Path) -> None:
+    model, prep = first
+    space = model.embedding_space(prep)
+    assert retriever.description["embedding_space"] == space
+    loaded = Retriever.load(retriever.export(tmp_path / "model"))
+    assert loaded.description["embedding_space"] == space
+    items = tfdual.read(ROWS, FIRST).select(Schema(ITEM))
+    index = tfdual.BruteForce()
+    model.to_retriever(items, index, prep)
+    index.save(tmp_path / "index")
+    again = Index.load(tmp_path / "index")
+    assert again.space == space
+    found = model.to_retriever(items, again, prep).search({"user": ["u1"]})
+    assert found["id"].tolist() == retriever.search({"user": ["u1"]})["id"].tolist()
+
+
+def test_what_lies_in_another_space_is_not_joined(first: tuple, retriever: Retriever) -> None:
+    model, prep = first
+    keras.utils.set_random_seed(3)
+    other = model_of(FIRST, prep)
+    with pytest.raises(ValueError, match="of the space .*, the index's of"):
+        retriever.with_query_tower("b", other.to_query_tower(prep))
+    items = tfdual.read(ROWS, FIRST).select(Schema(ITEM))
+    index = tfdual.BruteForce()
+    model.to_retriever(items, index, prep)
+    with pytest.raises(ValueError, match="of the space"):
+        other.to_retriever(items, index, prep)
+    with pytest.raises(ValueError, match="others than the 20 given"):
+        model.to_retriever(tfdual.read(ROWS.slice(0, 20), FIRST).select(Schema(ITEM)), index, prep)
+
+
+@pytest.mark.parametrize("name", ["default", "examples", "two words", ""])
+def test_a_tower_needs_a_name_of_its_own(name: str, first: tuple, retriever: Retriever) -> None:
+    with pytest.raises(ValueError, match="needs a name of its own"):
+        retriever.with_query_tower(name, query_tower_of(*first))
