@@ -1,7 +1,10 @@
-"""Retriever, saved artefacts and their versions."""
+"""Retriever, saved artefacts and their versions, and what is written for other programs."""
 
 from tfdual.serving.canary import Canary, CanaryError
+from tfdual.serving.embed_items import embed_items
 from tfdual.serving.item_columns import ItemColumns
+from tfdual.serving.item_embeddings import ItemEmbeddings
+from tfdual.serving.onnx_export import export_onnx
 from tfdual.serving.reranker import Reranker
 from tfdual.serving.retriever import Retriever
 from tfdual.serving.served_graph import ServedGraph, ServedItems
@@ -12,6 +15,7 @@ __all__ = [
     "Canary",
     "CanaryError",
     "ItemColumns",
+    "ItemEmbeddings",
     "Reranker",
     "Retriever",
     "ServedGraph",
@@ -19,4 +23,6 @@ __all__ = [
     "ServedTower",
     "Version",
     "Versions",
+    "embed_items",
+    "export_onnx",
 ]
