@@ -29,7 +29,7 @@ class Counting:
     """The model, with a count of the rows that it embedded."""
 
     def __init__(self, model: tfdual.TwoTowerModel) -> None:
-        self.item_id, self.weights, self.rows = model.item_id, model.weights, 0
+        self.item_id, self.embedding_space, self.rows = model.item_id, model.embedding_space, 0
         self._model = model
 
     def compiled_encode_item(self, inputs: dict) -> tf.Tensor:
@@ -125,7 +125,9 @@ def test_strings_are_ids_as_well(tmp_path: Path) -> None:
     schema = tfdual.Schema([tfdual.ColumnSchema("item", [tfdual.Tags.ITEM_ID], dtype="string")])
     rows = tfdual.read(pa.table({"item": ["é1", "x€", "z"]}), schema)
     model = SimpleNamespace(
-        item_id="item", weights=[], compiled_encode_item=lambda ready: tf.ones((len(ready["item"]), 2))
+        item_id="item",
+        embedding_space=lambda prep: "",
+        compiled_encode_item=lambda ready: tf.ones((len(ready["item"]), 2)),
     )
     held = embed_items(model, rows, tfdual.Preprocessor(schema).adapt(rows), tmp_path / "items", shard_rows=2)
     assert [value.decode() for value in held.ids] == ["é1", "x€", "z"]
@@ -178,18 +180,23 @@ def test_a_folder_of_another_model_is_refused(
 ) -> None:
     before = {path: path.read_bytes() for path in copied.iterdir()}
     other = Counting(model)
-    other.weights = [tf.Variable(weight.value + 1e-3) for weight in model.weights]
-    with pytest.raises(ValueError, match=r"embeddings of another model, in the space 'weights-.*another folder"):
+    other.embedding_space = lambda prep: "v2"
+    space = model.embedding_space(prep)
+    with pytest.raises(
+        ValueError, match=rf"of another model, in the space '{space}'.*This would be 'v2'.*another folder"
+    ):
         again(other, items, prep, copied)
-    with pytest.raises(ValueError, match=r"another model.*This would be 'v2'"):
-        again(model, items, prep, copied, space="v2")
     assert {path: path.read_bytes() for path in copied.iterdir()} == before
 
 
-def test_a_space_may_be_named(
-    model: tfdual.TwoTowerModel, items: tfdual.Rows, prep: tfdual.Preprocessor, tmp_path: Path
+def test_an_index_of_them_is_served_without_embedding_again(
+    model: tfdual.TwoTowerModel, items: tfdual.Rows, prep: tfdual.Preprocessor, copied: Path, queries: dict[str, list]
 ) -> None:
-    assert again(model, items, prep, tmp_path / "items", space="movies-7").space == "movies-7"
+    held = ItemEmbeddings(copied)
+    index = tfdual.BruteForce().build(held.blocks(), held.ids, held.space)
+    found = model.to_retriever(items, index, prep).search(queries, k=7)
+    wanted = model.to_retriever(items, tfdual.BruteForce(), prep).search(queries, k=7)
+    assert found["id"].tolist() == wanted["id"].tolist()
 
 
 def test_other_items_are_refused_by_their_values_even_where_columns_and_number_are_the_same(
@@ -280,7 +287,7 @@ def test_an_embedding_that_is_not_finite_stops_the_run_and_names_the_item(
         given = counting.compiled_encode_item(ready)
         return tf.where(tf.range(len(given))[:, None] == 3, np.nan, given) if counting.rows > PART else given
 
-    model = SimpleNamespace(item_id="item_id", weights=[], compiled_encode_item=broken)
+    model = SimpleNamespace(item_id="item_id", embedding_space=counting.embedding_space, compiled_encode_item=broken)
     wrong = items.take(PART + 4)[-1]["item_id"]
     with pytest.raises(ValueError, match=f"item {wrong} holds NaN"):
         again(model, items, prep, tmp_path / "items")

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from tfdual.data import Rows
 from tfdual.data.arrow_types import arrow_schema
 from tfdual.index.item_ids import shown
 from tfdual.preprocessing import Preprocessor
-from tfdual.serving.embedding_hashes import RowsHash, items_hash, weights_hash
+from tfdual.serving.embedding_hashes import RowsHash, items_hash
 from tfdual.serving.embedding_parts import (
     AGAIN,
     EMBEDDING,
@@ -41,11 +41,13 @@ class ItemEncoder(Protocol):
     """What embeds items: every `DualEncoder` does."""
 
     item_id: str
-    weights: Sequence[Any]
 
     @property
     def compiled_encode_item(self) -> Callable[[Columns], Tensor]:
         """From model-ready columns to embeddings."""
+
+    def embedding_space(self, preprocessor: Preprocessor) -> str:
+        """A name of the space that the embeddings lie in."""
 
 
 def embed_items(
@@ -54,7 +56,6 @@ def embed_items(
     preprocessor: Preprocessor,
     folder: str | Path,
     attributes: Sequence[str] = (),
-    space: str = "",
     progress: bool = False,
     shard_rows: int = 65_536,
 ) -> ItemEmbeddings:
@@ -69,7 +70,6 @@ def embed_items(
         preprocessor: Preprocessor that the model was trained with.
         folder: path. Made where it is missing.
         attributes: names of raw single-valued columns to keep beside the embeddings. Defaults to none.
-        space: str. What to call the embedding space. Defaults to `""`: a hash of the model's weights.
         progress: bool. Show a bar on standard error. Defaults to `False`.
         shard_rows: int. Items a part, about: a part holds whole batches of equal size. Defaults to 65,536.
 
@@ -89,7 +89,7 @@ def embed_items(
     batches = -(-shard_rows // BATCH)
     size = -(-shard_rows // batches)
     wanted = Manifest(
-        space or weights_hash(model.weights),
+        model.embedding_space(preprocessor),
         items_hash(items),
         model.item_id,
         list(attributes),

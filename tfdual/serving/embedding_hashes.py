@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,16 +33,6 @@ class RowsHash:
     def hexdigest(self) -> str:
         """The hash, 32 hexadecimal digits."""
         return self._hash.hexdigest()
-
-
-def weights_hash(weights: Sequence[Any]) -> str:
-    """A name for the embedding space of a model: a hash of its weights."""
-    found = hashlib.blake2b(digest_size=16)
-    for weight in weights:
-        array = np.ascontiguousarray(weight.numpy())
-        found.update(f"{array.dtype} {array.shape} ".encode())
-        found.update(_bytes(array))
-    return f"weights-{found.hexdigest()}"
 
 
 def items_hash(items: Rows) -> str:
