@@ -111,7 +111,7 @@ def test_changes_hold_on_every_index_and_exclusion_knows_new_ids(kind: str) -> N
         "fresh": 4,
         "deleted": 1,
     }
-    assert index.position_count == 82
+    assert index.items.position_count == 82
     positions, _ = index.search_positions(QUERIES[:4], 1)
     assert positions.numpy()[:, 0].tolist() == [80, 3, 11, 81]
     without = index.search(QUERIES[:1], 81, exclude=[["new 0", "ä3"]]).ids.numpy()[0]

@@ -217,7 +217,7 @@ def test_items_that_are_preprocessed_otherwise_are_refused(
     counting: Counting, items: tfdual.Rows, rows: tfdual.Rows, copied: Path
 ) -> None:
     fewer = tfdual.Preprocessor(rows.schema).adapt(tfdual.read(rows.to_arrow().slice(0, 50), rows.schema))
-    with pytest.raises(ValueError, match="other items, or of items that were preprocessed otherwise"):
+    with pytest.raises(ValueError, match="embeddings of another model, in the space"):
         again(counting, items, fewer, copied)
 
 

@@ -69,3 +69,9 @@ def scores_among(queries: Tensor, rows: Tensor, distance: str) -> Tensor:
     if distance != "l2":
         return scores
     return with_query_bias(scores - tf.reduce_sum(tf.square(rows), axis=1), queries, distance)
+
+
+def pair_scores(queries: Tensor, items: Tensor, distance: str) -> Tensor:
+    """Each query with its item, not prepared yet: `(batch, dim)`, `(batch, dim)` -> `(batch,)`, in float32."""
+    queries, items = prepared_queries(queries, distance), prepared_queries(items, distance)
+    return scores_of(queries, items[:, None], distance)[:, 0]

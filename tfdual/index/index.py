@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,15 +10,15 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, either, joined, without
-from tfdual.index.distances import check_distance, prepared_queries, scores_of
+from tfdual.index.distances import check_distance, prepared_queries
 from tfdual.index.embedding_blocks import EmbeddingBlocks
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
 from tfdual.index.live_items import LiveItems
 from tfdual.index.neighbours import Neighbours
-from tfdual.index.recall import ExactTop, recall_between
 from tfdual.index.saved_index import read_index, write_folder
-from tfdual.index.search_arguments import checked_arguments, checked_ids, search_specs
+from tfdual.index.search_arguments import checked_arguments, checked_ids
+from tfdual.index.traced_searches import TracedSearches
 
 
 class Index(ABC):
@@ -42,9 +41,8 @@ class Index(ABC):
         check_distance(distance)
         self.distance = distance
         self._live: LiveItems | None = None
-        self._traced: dict[tuple[Any, ...], Any] = {}
-        self._dim = 0
-        self.space = ""
+        self._traced = TracedSearches(self._find)
+        self.dim, self.space = 0, ""  # the width, and the name of the embedding space
 
     def build(self, embeddings: Any, ids: Any = None, space: str = "") -> Self:
         """Index these items, and return the index itself.
@@ -67,8 +65,8 @@ class Index(ABC):
             IdPositions(given)  # refuses them before the embeddings are read
         self._build(blocks)
         given = np.arange(blocks.read) if given is None else given
-        self._live, self._dim, self._traced = LiveItems(given, blocks.dim, self.distance), blocks.dim, {}
-        self.space = space
+        self._live, self.dim, self.space = LiveItems(given, blocks.dim, self.distance), blocks.dim, space
+        self._traced = TracedSearches(self._find)
         return self
 
     @tf.autograph.experimental.do_not_convert
@@ -91,7 +89,7 @@ class Index(ABC):
             ValueError: the index is not built; k below 1; queries or `allow` of another width than the index.
             TypeError: ids of another type; an `allow` that is not bool.
         """
-        live = self._built_items()
+        live = self.items
         if exclude is not None:
             exclude = live.positions(checked_ids(exclude, live.kind))
         positions, scores = self.search_positions(queries, k, exclude, allow)
@@ -107,8 +105,8 @@ class Index(ABC):
         Returns:
             Positions, int32, and scores, float32, both `(batch, k)`; position -1 where nothing is left.
         """
-        live = self._built_items()
-        arguments = checked_arguments(queries, k, exclude, allow, live, self._dim)
+        live = self.items
+        arguments = checked_arguments(queries, k, exclude, allow, live, self.dim)
         if not tf.executing_eagerly():
             return self._find(**arguments, changed=(live.any_dead, live.fresh.count > 0))
         if not self._in_one_graph:
@@ -116,11 +114,7 @@ class Index(ABC):
                 queries, k = prepared_queries(arguments["queries"], self.distance), arguments["k"]
                 return self._search(queries, min(int(k), live.live), None, None)
             return self._find(**arguments, changed=live.changed)
-        key = *arguments, *live.changed
-        if key not in self._traced:
-            traced = tf.function(partial(self._find, changed=live.changed), autograph=False)
-            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, self._dim))
-        return self._traced[key](**arguments)
+        return self._traced(arguments, live.changed, self.dim)
 
     def _find(
         self,
@@ -131,7 +125,7 @@ class Index(ABC):
         changed: tuple[Any, Any] = (True, True),
     ) -> Found:
         """What `search_positions` gives; `changed`: whether rows are dead, and fresh, as bools or tensors."""
-        live, queries = self._built_items(), prepared_queries(queries, self.distance)
+        live, queries = self.items, prepared_queries(queries, self.distance)
         k = tf.minimum(k, live.live_in_graph)
         wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1], live.live_in_graph)
         built_k = tf.minimum(wider, live.built)
@@ -161,10 +155,10 @@ class Index(ABC):
         Raises:
             ValueError, TypeError: as for `build`; another width.
         """
-        live = self._built_items()
+        live = self.items
         blocks = EmbeddingBlocks(embeddings, self.distance)
-        if blocks.dim != self._dim:
-            raise ValueError(f"The index holds embeddings of width {self._dim}. Received {blocks.dim}.")
+        if blocks.dim != self.dim:
+            raise ValueError(f"The index holds embeddings of width {self.dim}. Received {blocks.dim}.")
         live.put(np.concatenate(list(blocks)), ids)
 
     def delete(self, ids: Any) -> None:
@@ -173,7 +167,7 @@ class Index(ABC):
         Raises:
             ValueError: an id that the index doesn't hold; then nothing is deleted.
         """
-        self._built_items().delete(ids)
+        self.items.delete(ids)
 
     def compact(self) -> Self:
         """A new index of the items that this one holds, built anew, with positions 0, 1, 2, ...; this one stays.
@@ -183,23 +177,10 @@ class Index(ABC):
         Raises:
             ValueError: no item is left; or the index was made with `keep_embeddings=False`.
         """
-        live = self._built_items()
+        live = self.items
         if not live.live:
             raise ValueError("The index holds no item any more, and none is not an index. Add items first.")
-        return self._like_this().build(live.rows(self._rows()), live.all_ids()[live.is_live()], self.space)
-
-    def recall(self, queries: Any, k: int = 10) -> float:
-        """The share of the exact best `k` that a search finds, a mean over queries `(queries, dim)`.
-
-        Raises:
-            ValueError: the index was made with `keep_embeddings=False`; k below 1; queries of another width.
-        """
-        live = self._built_items()
-        found, _ = self.search_positions(queries, k)
-        exact = ExactTop(np.asarray(prepared_queries(tf.cast(queries, tf.float32), self.distance)), self.distance, k)
-        for _ in exact.watching(live.rows(self._rows())):
-            pass
-        return recall_between(found.numpy(), np.flatnonzero(live.is_live())[exact.positions])
+        return self._like_this().build(self.rows(), live.all_ids()[live.is_live()], self.space)
 
     def save(self, folder: str | Path) -> Path:
         """Write the index, as JSON and NumPy's files, for `Index.load`.
@@ -208,13 +189,13 @@ class Index(ABC):
             FileExistsError: something stands there.
             OSError: it can't be written. Nothing is left behind.
         """
-        live = self._built_items()
+        live = self.items
 
         def write(aside: Path) -> None:
             live.save(aside)
             self._save(aside)
 
-        kind = {"kind": type(self).__name__, "dim": self._dim, "space": self.space}
+        kind = {"kind": type(self).__name__, "dim": self.dim, "space": self.space}
         content = kind | {"config": self._config(), "about": self.describe()}
         return write_folder(folder, content, write)
 
@@ -228,13 +209,12 @@ class Index(ABC):
         """
         return read_index(Path(folder), {kind.__name__: kind for kind in Index.__subclasses__()})
 
-    @classmethod
-    def _of_saved(cls, folder: Path, content: dict[str, Any]) -> Self:
-        index = cls(**content["config"])
-        index._dim, index.space = content["dim"], content["space"]
-        index._load(folder, content["about"])
-        index._live = LiveItems.load(folder, index._dim, index.distance)
-        return index
+    def _restore(self, folder: Path, content: dict[str, Any]) -> Self:
+        """Take in what `save` wrote."""
+        self.dim, self.space = content["dim"], content["space"]
+        self._load(folder, content["about"])
+        self._live = LiveItems.load(folder, self.dim, self.distance)
+        return self
 
     @property
     def size(self) -> int:
@@ -242,42 +222,27 @@ class Index(ABC):
         return self._live.live if self._live else 0
 
     @property
-    def position_count(self) -> int:
-        """How many positions there are: items of the build, and those added since, deleted ones included."""
-        return self._live.position_count if self._live else 0
-
-    @property
     def ids(self) -> np.ndarray:
         """The ids of all positions, int64 or bytes, deleted ones included."""
-        return self._built_items().all_ids()
+        return self.items.all_ids()
 
     @property
-    def id_kind(self) -> str:
-        """`"int64"` or `"string"`."""
-        return self._built_items().kind
+    def items(self) -> LiveItems:
+        """Ids and positions, of the build and since.
 
-    @property
-    def positions_in_graph(self) -> Tensor:
-        """`position_count` as an int32 scalar that a traced graph reads anew each time."""
-        return self._built_items().positions_in_graph
+        Raises:
+            ValueError: the index is not built.
+        """
+        if self._live is None:
+            raise ValueError("The index holds no item yet. Call `build(embeddings)` first.")
+        return self._live
 
-    def ids_at(self, positions: Tensor) -> Tensor:
-        """The ids at positions `(batch, n)`; -1 or `""` at -1."""
-        return self._built_items().ids(positions)
+    def rows(self) -> Iterator[np.ndarray]:
+        """The embeddings of the items that can be found, prepared for the distance, block by block, by position.
 
-    def positions_of(self, ids: Tensor) -> Tensor:
-        """int32 positions of ids of any shape; -1 for those that the index never held."""
-        return self._built_items().positions(ids)
-
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """What a search would give for pairs: `(batch, dim)`, `(batch, dim)` -> `(batch,)`, exactly."""
-        queries, items = (prepared_queries(rows, self.distance) for rows in (queries, items))
-        return scores_of(queries, items[:, None], self.distance)[:, 0]
-
-    @property
-    def dim(self) -> int:
-        """Width of an embedding."""
-        return self._dim
+        Raises ValueError where the index was made with `keep_embeddings=False`.
+        """
+        return self.items.rows(self._rows())
 
     @property
     @abstractmethod
@@ -287,23 +252,18 @@ class Index(ABC):
     @property
     def resources(self) -> list[Any]:
         """TensorFlow objects that a SavedModel must keep."""
-        return [*self._built_items().variables, *self._resources()]
+        return [*self.items.variables, *self._resources()]
 
     def describe(self) -> dict[str, Any]:
         """Kind, sizes, changes and settings, as plain JSON types."""
-        live = self._built_items()
-        settings = {"dim": self._dim, "distance": self.distance, "exact": self.is_exact}
+        live = self.items
+        settings = {"dim": self.dim, "distance": self.distance, "exact": self.is_exact}
         return {"kind": type(self).__name__} | live.counts() | settings | self._about()
 
     @property
     def _in_one_graph(self) -> bool:
         """Whether a search in Python is faster as one function of TensorFlow."""
         return True
-
-    def _built_items(self) -> LiveItems:
-        if self._live is None:
-            raise ValueError("The index holds no item yet. Call `build(embeddings)` first.")
-        return self._live
 
     @abstractmethod
     def _build(self, blocks: EmbeddingBlocks) -> None: ...

@@ -1,12 +1,16 @@
 """How much of the exact result a search finds, and on which queries that is asked."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfdual.index.best_places import Found, joined
-from tfdual.index.distances import scores_among
+from tfdual.index.distances import prepared_queries, scores_among
+
+if TYPE_CHECKING:
+    from tfdual.index.index import Index
 
 QUERIES = 512
 K = 10
@@ -34,6 +38,19 @@ def recall_between(found: np.ndarray, exact: np.ndarray) -> float:
         if (best := [position for position in row if position >= 0])
     ]
     return float(np.mean(shares)) if shares else 1.0
+
+
+def measured_recall(index: "Index", queries: np.ndarray, k: int = K) -> float:
+    """The share of the exact best `k` that an index finds, a mean over queries `(queries, dim)`.
+
+    Raises:
+        ValueError: the index was made with `keep_embeddings=False`; k below 1; queries of another width.
+    """
+    found, _ = index.search_positions(queries, k)
+    exact = ExactTop(prepared_queries(queries, index.distance).numpy(), index.distance, k)
+    for _ in exact.watching(index.rows()):
+        pass
+    return recall_between(found.numpy(), np.flatnonzero(index.items.is_live())[exact.positions])
 
 
 class ExactTop:

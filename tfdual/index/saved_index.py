@@ -54,7 +54,7 @@ def read_index(folder: Path, kinds: Mapping[str, Any]) -> Any:
     if kind not in kinds:
         raise ValueError(f"{folder} holds an index of kind {kind!r}. Known are {sorted(kinds)}.")
     try:
-        return kinds[kind]._of_saved(folder, content)
+        return kinds[kind](**content["config"])._restore(folder, content)
     except (OSError, LookupError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"The index in {folder} is damaged: {error}. Save it again.") from error
 

@@ -13,8 +13,8 @@ from tfdual.index import BruteForce, Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
-from tfdual.serving.retriever import require_space
 from tfdual.serving.served_graph import DEFAULT_TOWER
+from tfdual.serving.served_tower import require_space
 
 if TYPE_CHECKING:
     from tfdual.models.dual_encoder import DualEncoder
@@ -189,7 +189,7 @@ def _require_different(ids: np.ndarray, item_id: str) -> None:
 
 def _require_same_ids(index: Index, ids: np.ndarray) -> None:
     """Raise unless a built index holds these items, in this order."""
-    if index.position_count != index.size or not np.array_equal(index.ids, ids):
+    if index.items.position_count != index.size or not np.array_equal(index.ids, ids):
         raise ValueError(
             f"The index holds {index.size} items, others than the {len(ids)} given or in another order. Give the items "
             "that it was built of, or an index that isn't built."

@@ -4,10 +4,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from tfdual.index import Index
+from tfdual.index.recall import measured_recall
+from tfdual.schema import Schema
+from tfdual.serving.raw_input import plainest_query
 from tfdual.serving.search_options import DEFAULT_K
 
 TIMED = 50
@@ -46,6 +50,43 @@ class Canary:
             raise ValueError(f"min_recall is a share between 0 and 1. Received {self.min_recall}.")
         if self.max_latency_ms is not None and self.max_latency_ms <= 0:
             raise ValueError(f"max_latency_ms is positive. Received {self.max_latency_ms}.")
+
+
+class Searcher(Protocol):
+    """What is tried: a retriever."""
+
+    @property
+    def query_schema(self) -> Schema:
+        """The raw columns of a query."""
+
+    def search(self, queries: Mapping[str, Any], k: int) -> dict[str, np.ndarray]:
+        """The best items of raw queries."""
+
+    def embed_query(self, queries: Mapping[str, Any]) -> np.ndarray:
+        """The embeddings of raw queries."""
+
+
+def shown(saved: Searcher, python: Searcher, index: Index, canary: Canary | None) -> dict[str, Any]:
+    """What a saved model showed, as plain JSON types; nothing but the same answers where no canary asks for more.
+
+    Args:
+        saved: the retriever that was loaded from disk.
+        python: the one that was exported.
+        index: Index. Its own.
+        canary: Canary. Defaults to one query of missing or empty values.
+
+    Raises:
+        CanaryError: it answers otherwise, or is below what the canary asks.
+    """
+    asked = canary or Canary(plainest_query(python.query_schema))
+    require_same_answers(saved.search(asked.queries, asked.k), python.search(asked.queries, asked.k))
+    if canary is None:
+        return {}
+    recall = measured_recall(index, python.embed_query(canary.queries), canary.k)
+    require_recall(recall, canary)
+    latency = round(median_latency_ms(saved.search, canary), 3)
+    count = len(next(iter(canary.queries.values())))
+    return {"queries": count, f"recall@{canary.k}": recall, "median_latency_ms": latency}
 
 
 def require_same_answers(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:

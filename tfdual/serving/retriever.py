@@ -13,12 +13,12 @@ from tfdual._quiet import quiet_stderr
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
 from tfdual.serving.artefact import opened
-from tfdual.serving.canary import Canary, median_latency_ms, require_recall, require_same_answers
-from tfdual.serving.raw_input import plainest_query, to_dense
+from tfdual.serving.canary import Canary, shown
+from tfdual.serving.raw_input import to_dense
 from tfdual.serving.saved_graph import Functions, load_functions, save_graph
 from tfdual.serving.search_options import DEFAULT_K, given_options
 from tfdual.serving.served_graph import DEFAULT_TOWER, ServedGraph, signature_name
-from tfdual.serving.served_tower import ServedTower, pair_schema
+from tfdual.serving.served_tower import ServedTower, pair_schema, require_space
 from tfdual.serving.versions import Versions
 from tfdual.serving.warm_up import write_warm_up
 
@@ -256,23 +256,11 @@ class Retriever:
             save_graph(graph, path)
             if dense is not None:
                 write_warm_up(path, _alone_and_together(dense, graph.defaults["serving_default"]))
-            description["canary"] = self._tried(path, canary)
+            loaded, functions = load_functions(path)
+            saved = type(self)(functions, description, saved_model=loaded)
+            description["canary"] = shown(saved, self, graph.items.index, canary)
 
         return Versions(folder).publish(write, description).path
-
-    def _tried(self, path: Path, canary: Canary | None) -> dict[str, Any]:
-        """What the saved model showed."""
-        loaded, functions = load_functions(path)
-        saved = type(self)(functions, self.description, saved_model=loaded)
-        asked = canary or Canary(plainest_query(self.query_schema))
-        require_same_answers(saved.search(asked.queries, asked.k), self.search(asked.queries, asked.k))
-        if canary is None or self._graph is None:
-            return {}
-        recall = self._graph.items.index.recall(self.embed_query(canary.queries), canary.k)
-        require_recall(recall, canary)
-        count = len(next(iter(canary.queries.values())))
-        latency = median_latency_ms(saved.search, canary)
-        return {"queries": count, f"recall@{canary.k}": recall, "median_latency_ms": round(latency, 3)}
 
     @classmethod
     def load(cls, path: str | Path, version: str | int | None = None) -> Self:
@@ -293,20 +281,6 @@ class Retriever:
                 require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
             loaded, functions = load_functions(folder)
         return cls(functions, description, saved_model=loaded)
-
-
-def require_space(tower: str, index: str) -> None:
-    """Raise where a tower's embeddings can't be compared with those of an index.
-
-    Raises:
-        ValueError: both are known, and differ; or one alone is known.
-    """
-    if tower != index:
-        raise ValueError(
-            f"The query tower's embeddings are of the space {tower or 'unknown'}, the index's of {index or 'unknown'}: "
-            "their scores would mean nothing. Train the tower against the same frozen item tower, or embed the items "
-            "again."
-        )
 
 
 def _alone_and_together(columns: dict[str, Tensor], defaults: dict[str, Tensor]) -> list[dict[str, Tensor]]:

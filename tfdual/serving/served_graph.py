@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index import Index
+from tfdual.index.distances import pair_scores
 from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
 from tfdual.serving.item_columns import ItemColumns
@@ -78,7 +79,7 @@ class ServedGraph(tf.Module):
     @property
     def id_kind(self) -> str:
         """`"int64"` or `"string"`."""
-        return self.items.index.id_kind
+        return self.items.index.items.kind
 
     @property
     def functions(self) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class ServedGraph(tf.Module):
         ready = tower.ready({name: features[name] for name in tower.schema.column_names})
         embeddings = tf.cast(tower.encode(ready), tf.float32).numpy()
         items.index.upsert(embeddings, features[item_id].numpy())
-        positions = items.index.positions_of(features[item_id]).numpy()
+        positions = items.index.items.positions(features[item_id]).numpy()
         items.columns.put(positions, ragged)
         items.features.put(positions, ready)
 
@@ -172,7 +173,7 @@ class ServedGraph(tf.Module):
             queries, items = (
                 tower.embed({name: inputs[name] for name in tower.schema.column_names}) for tower in (query, item)
             )
-            return {"score": self.items.index.score(queries, items)}
+            return {"score": pair_scores(queries, items, self.items.index.distance)}
 
         return score
 
@@ -183,7 +184,7 @@ class ServedGraph(tf.Module):
         with tf.control_dependencies([_at_least_one(options["k"])]):
             most = tf.maximum(tf.reduce_max(options["k"]), 1)  # an empty batch has none
         wanted = most if reranker is None else tf.maximum(most, reranker.candidates)
-        excluded = index.positions_of(options["exclude"])
+        excluded = index.items.positions(options["exclude"])
 
         def searched(allow: Tensor | None) -> tuple[Tensor, Tensor]:
             return index.search_positions(queries, wanted, excluded, allow)
@@ -200,12 +201,12 @@ class ServedGraph(tf.Module):
         inside = tf.range(tf.shape(positions)[1]) < options["k"][:, None]
         positions, scores = tf.where(inside, positions, -1), tf.where(inside, scores, -float("inf"))
         attributes = {name: columns.at_or_missing(name, positions) for name in self.items.attributes}
-        return {"id": index.ids_at(positions), "score": scores, **attributes}
+        return {"id": index.items.ids(positions), "score": scores, **attributes}
 
     def _allowed(self, terms: Tensor) -> Tensor:
         """Bool `(1, items)`, or `(batch, items)` where the queries' filters differ."""
         columns = {name: self.items.columns.tensor(name) for name in self.items.filters}
-        passes = ItemFilter(columns, self.items.index.positions_in_graph)
+        passes = ItemFilter(columns, self.items.index.items.positions_in_graph)
         different, which = tf.unique(tf.strings.reduce_join(terms, axis=1, separator=_BETWEEN))
 
         def mask(joined: Tensor) -> Tensor:

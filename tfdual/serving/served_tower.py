@@ -43,3 +43,17 @@ class ServedTower:
 def pair_schema(query: Schema, item: Schema) -> Schema:
     """The columns of a query and of an item; one that both have stands once."""
     return query + Schema(column for column in item if column.name not in query)
+
+
+def require_space(tower: str, index: str) -> None:
+    """Raise where a tower's embeddings can't be compared with those of an index.
+
+    Raises:
+        ValueError: both are known, and differ; or one alone is known.
+    """
+    if tower != index:
+        raise ValueError(
+            f"The query tower's embeddings are of the space {tower or 'unknown'}, the index's of {index or 'unknown'}: "
+            "their scores would mean nothing. Train the tower against the same frozen item tower, or embed the items "
+            "again."
+        )

@@ -1,0 +1,37 @@
+"""Searches in Python as graphs of TensorFlow, each traced once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+from tfdual.index.best_places import Found
+from tfdual.index.search_arguments import search_specs
+
+
+class TracedSearches:
+    """A search as one graph for each set of arguments that is given, and for each state of the index.
+
+    Args:
+        find: takes arguments of `search_specs` by name, and `changed`.
+    """
+
+    def __init__(self, find: Callable[..., Found]) -> None:
+        self._find = find
+        self._traced: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, arguments: dict[str, Tensor], changed: tuple[bool, bool], dim: int) -> Found:
+        """What `find` gives.
+
+        Args:
+            arguments: checked ones, by name.
+            changed: whether the index has dead rows, and fresh ones.
+            dim: int. Width of the index.
+        """
+        key = *arguments, *changed
+        if key not in self._traced:
+            traced = tf.function(partial(self._find, changed=changed), autograph=False)
+            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, dim))
+        return self._traced[key](**arguments)
