@@ -22,6 +22,7 @@ FLOORS = {
     "features": 2,
     "towers": 3,
     "models": 4,
+    "tfrs": 4,
     "tailoring": 5,
     "evaluation": 6,
     "serving": 3,

@@ -225,6 +225,7 @@ NAMES = {
         "embed_items",
         "export_onnx",
     ],
+    "tfdual.tfrs": ["QueryModel", "TrainedTower", "retriever_of_towers"],
     "tfdual.towers": [
         "DualEncoderBlock",
         "MatrixFactorizationBlock",

@@ -238,10 +238,7 @@ class Index(ABC):
         return self._live
 
     def rows(self) -> Iterator[np.ndarray]:
-        """The embeddings of the items that can be found, prepared for the distance, block by block, by position.
-
-        Raises ValueError where the index was made with `keep_embeddings=False`.
-        """
+        """The embeddings of the items that can be found, prepared for the distance, block by block, by position."""
         return self.items.rows(self._rows())
 
     @property

@@ -13,6 +13,7 @@ from tfdual.index import BruteForce, Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
+from tfdual.serving.corpus_columns import filterable, joined, require_different, require_same_ids, single_valued
 from tfdual.serving.served_graph import DEFAULT_TOWER
 from tfdual.serving.served_tower import require_space
 
@@ -59,9 +60,9 @@ def retriever_of(
     found = _read(model, items, preprocessor, served, embed=not index.size)
     if index.size:
         require_space(query.space, index.space)
-        _require_same_ids(index, found.ids)
+        require_same_ids(index, found.ids)
     else:
-        _require_different(found.ids, model.item_id)
+        require_different(found.ids, model.item_id)
         index.build(iter(found.embeddings), found.ids, query.space)
     raw = preprocessor.input_schema
     names = [model.item_id, *item.schema.column_names, *served.raw]
@@ -70,12 +71,12 @@ def retriever_of(
     side = ServedItems(
         index,
         schema,
-        ItemColumns({name: _joined(found.raw[name]) for name in served.raw}),
+        ItemColumns({name: joined(found.raw[name]) for name in served.raw}),
         served.attributes,
         served.filters,
         item if served.item_tower else None,
         _checked(served.reranker, query, preprocessor),
-        ItemColumns({name: _joined(found.ready[name]) for name in served.ready}),
+        ItemColumns({name: joined(found.ready[name]) for name in served.ready}),
     )
     description = {
         "item_schema": schema.to_dict(),
@@ -131,9 +132,9 @@ def _read(
         if embed:
             embeddings.append(model.compiled_encode_item(columns).numpy().astype(np.float32))
         for name in served.attributes:
-            raw[name].append(_single(batch, name, "attribute"))
+            raw[name].append(single_valued(batch, name, "attribute"))
         for name in set(served.filters) - set(served.attributes):
-            raw[name].append(_filterable(batch, name))
+            raw[name].append(filterable(batch, name))
         for name in served.ready:
             ready[name].append(_ready(columns, name))
     if not ids:
@@ -141,33 +142,10 @@ def _read(
     return _Found(np.concatenate(ids), embeddings, raw, ready)
 
 
-def _single(batch: dict[str, Tensor], name: str, what: str) -> Tensor:
-    if name not in batch or isinstance(batch[name], tf.RaggedTensor):
-        raise ValueError(f"The {what} '{name}' must be a single-valued column of the items. They have {sorted(batch)}.")
-    return batch[name]
-
-
-def _filterable(batch: dict[str, Tensor], name: str) -> Tensor:
-    if name not in batch or (not isinstance(batch[name], tf.RaggedTensor) and batch[name].shape.rank != 1):
-        raise ValueError(
-            f"The items can't be filtered by '{name}': it must be a column of single values or lists. They have "
-            f"{sorted(batch)}."
-        )
-    if not name.isidentifier():
-        raise ValueError(f"A column to filter by is named in expressions, such as `year >= 1990`. Rename '{name}'.")
-    return batch[name]
-
-
 def _ready(columns: dict[str, Tensor], name: str) -> Tensor:
     if name not in columns:
         raise ValueError(f"The re-ranker reads the item column '{name}'. Model-ready ones are {sorted(columns)}.")
     return columns[name]
-
-
-def _joined(parts: list[Tensor]) -> np.ndarray | tf.RaggedTensor:
-    if isinstance(parts[0], tf.RaggedTensor):
-        return tf.concat(parts, axis=0)
-    return np.concatenate([part.numpy() for part in parts])
 
 
 def _checked(reranker: Reranker | None, query: ServedTower, preprocessor: Preprocessor) -> Reranker | None:
@@ -180,17 +158,3 @@ def _checked(reranker: Reranker | None, query: ServedTower, preprocessor: Prepro
                 f"{query.schema.column_names}."
             )
     return reranker
-
-
-def _require_different(ids: np.ndarray, item_id: str) -> None:
-    if len(np.unique(ids)) < len(ids):
-        raise ValueError(f"Item ids must differ; the column '{item_id}' repeats some. Use `rows.unique(by=...)`.")
-
-
-def _require_same_ids(index: Index, ids: np.ndarray) -> None:
-    """Raise unless a built index holds these items, in this order."""
-    if index.items.position_count != index.size or not np.array_equal(index.ids, ids):
-        raise ValueError(
-            f"The index holds {index.size} items, others than the {len(ids)} given or in another order. Give the items "
-            "that it was built of, or an index that isn't built."
-        )
