@@ -1,6 +1,7 @@
 """Gowalla, LightGCN's split: Recall@20 and NDCG@20 over all items that are not in the user's training rows.
 
-Ids alone, embeddings of 64, no graph: a query is the mean of the rows of the items that its user has in training.
+Ids alone, embeddings of 64, no graph: a query is a row for its user, and the mean of the rows of items that the user has
+in training, in a table of their own.
 
     python benchmarks/quality/gowalla.py                            the chosen settings, on test, three seeds
     python benchmarks/quality/gowalla.py --ablation                 each with one change, one seed
@@ -54,11 +55,13 @@ class Settings:
 
     temperature: float = 0.1
     batch: int = 2_048
-    epochs: int = 6
+    epochs: int = 20
     rate: float = 3e-3
     l2: float = 0.0
     post: str | None = "l2-norm"
-    query: tuple[str, ...] = ("history",)
+    query: tuple[str, ...] = ("user_id", "history")
+    share: float = 0.5  # of the history that a training row draws
+    own: bool = True  # the row's own item may be among them
     known: bool = True
     correction: bool = True
     loss: Callable | None = None
@@ -88,7 +91,8 @@ CCL = functools.partial(losses.cosine_contrastive, margin=0.9, negative_weight=1
 ABLATION = {
     "chosen": CHOSEN,
     "user id alone (matrix factorisation)": replace(CHOSEN, query=("user_id",), epochs=16),
-    "user id and history": replace(CHOSEN, query=("user_id", "history")),
+    "history alone, without the row's item": replace(CHOSEN, query=("history",), share=1.0, own=False, epochs=6),
+    "user id, and history without the row's item": replace(CHOSEN, own=False),
     "no sampling correction": replace(CHOSEN, correction=False),
     "known positives as negatives": replace(CHOSEN, known=False),
     "temperature 0.05": replace(CHOSEN, temperature=0.05),
@@ -138,14 +142,15 @@ class Data:
         )
 
     def batches(self, settings: Settings, seed: int) -> tf.data.Dataset:
-        """Shuffled pairs, each with all items of its user, and with some of them, its own not among them."""
+        """Shuffled pairs, each with all items of its user, and with some of them."""
 
         def with_lists(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             known = tf.gather(self.known, batch["user_id"])
             rows = known.value_rowids()
             share = MOST_HISTORY / tf.cast(tf.maximum(known.row_lengths(), 1), tf.float32)
-            drawn = tf.random.uniform(tf.shape(rows), seed=seed) < tf.gather(share, rows)
-            drawn &= known.values != tf.gather(batch["item_id"], rows)
+            drawn = tf.random.uniform(tf.shape(rows), seed=seed) < tf.gather(tf.minimum(share, settings.share), rows)
+            if not settings.own:
+                drawn &= known.values != tf.gather(batch["item_id"], rows)
             return batch | {"known": known, "history": tf.ragged.boolean_mask(known, known.with_values(drawn))}
 
         pairs = tf.data.Dataset.from_tensor_slices(self.pairs).shuffle(len(self.pairs["item_id"]), seed)
@@ -180,7 +185,8 @@ def trained(
     keras.utils.set_random_seed(seed)
     model = build(data, settings)
     batches, seconds = data.batches(settings, seed), 0.0
-    model.compile(tfdual.LazyAdam(settings.rate))
+    steps = settings.epochs * int(batches.cardinality())
+    model.compile(tfdual.LazyAdam(keras.optimizers.schedules.CosineDecay(settings.rate, steps)))
 
     def report() -> EvaluationReport:
         return tfdual.evaluate(model, data.queries, data.items, (K,), relevant="relevant", seen="seen")

@@ -234,3 +234,27 @@ def test_it_describes_itself(index: BruteForce) -> None:
     sizes: dict[str, Any] = {"kind": "BruteForce", "items": 300, "dim": 8, "fresh": 0, "deleted": 0}
     assert index.describe() == sizes | {"distance": "dot", "dtype": "float32", "exact": True}
     assert (index.size, index.dim) == (300, 8)
+
+
+@pytest.mark.parametrize("distance", ["dot", "cosine", "l2"])
+def test_other_embeddings_of_the_same_items_are_found_as_after_a_build(distance: str) -> None:
+    rng = np.random.default_rng(7)
+    before, after, asked = (rng.normal(size=(count, 9)).astype(np.float32) for count in (300, 300, 5))
+    index = BruteForce(distance).build(before)
+    index.search(asked, 20)
+    found = index.replace([after[:100], after[100:]]).search(asked, 20)
+    wanted = BruteForce(distance).build(after).search(asked, 20)
+    np.testing.assert_array_equal(found.ids, wanted.ids)
+    np.testing.assert_allclose(found.scores, wanted.scores, rtol=1e-6)
+
+
+def test_other_embeddings_than_fit_are_refused() -> None:
+    vectors = np.eye(6, dtype=np.float32)
+    index = BruteForce().build(vectors)
+    for wrong in (vectors[:5], vectors[:, :5]):
+        with pytest.raises(ValueError, match="Received"):
+            index.replace(wrong)
+    index.delete([3])
+    for changed in (index, BruteForce(dtype="int8").build(vectors)):
+        with pytest.raises(ValueError, match="Call `build` instead"):
+            changed.replace(vectors)

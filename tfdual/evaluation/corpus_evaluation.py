@@ -11,6 +11,7 @@ from tfdual.data.row_mask import RowMask
 from tfdual.evaluation.evaluate import evaluate_batches
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
+from tfdual.index import BruteForce
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
@@ -60,6 +61,7 @@ class CorpusEvaluation(keras.callbacks.Callback):
         self._ks, self._relevant, self._seen = tuple(ks), relevant, seen
         self._every = every
         self._options = options
+        self._index = BruteForce()
         self.report: EvaluationReport | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -67,7 +69,7 @@ class CorpusEvaluation(keras.callbacks.Callback):
         last = epoch + 1 == self.params.get("epochs")
         if self.report is None or epoch % self._every == 0 or last:
             asked = self._queries, self._items, self._ks, self._relevant, self._seen
-            self.report = evaluate_batches(self.model, *asked, index=None, train=None, options=self._options)
+            self.report = evaluate_batches(self.model, *asked, index=self._index, train=None, options=self._options)
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in self.report.items() if name != "queries"})
 

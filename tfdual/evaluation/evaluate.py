@@ -85,7 +85,7 @@ def evaluate_batches(
     columns = QueryColumns(relevant or model.item_id, seen, options.relevance, options.candidates, options.slices)
     corpus, embeddings = embed_items(model, items)
     counts = None if train is None else _counts(train, items, corpus)
-    built = (index or BruteForce()).build(embeddings)
+    built = indexed(index or BruteForce(), embeddings)
     card = Scorecard(corpus, ks, columns, options, counts)
     for batch, encoded in queries.encoded(model.compiled_encode_query):
         check_numbers(encoded, card.asked)
@@ -117,6 +117,13 @@ def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, np.nda
             "vocabulary and can't be told apart. Pass raw rows of `tfdual.read`, and preprocessor=..."
         )
     return Corpus(every, model.item_id), np.concatenate(embeddings)
+
+
+def indexed(index: Index, embeddings: np.ndarray) -> Index:
+    """The index with these embeddings; what it traced for as many before is used again."""
+    if isinstance(index, BruteForce) and index.is_exact and (index.size, index.dim) == embeddings.shape:
+        return index.replace(embeddings)
+    return index.build(embeddings)
 
 
 def settings(ks: tuple[int, ...], columns: QueryColumns, options: EvaluationOptions) -> dict[str, Any]:

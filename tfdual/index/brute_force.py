@@ -68,6 +68,26 @@ class BruteForce(Index):
             found = self._search(tf.constant(queries), tf.constant(exact.positions.shape[1]), None, None)[0]
             self._recall = recall_between(found.numpy(), exact.positions)
 
+    def replace(self, embeddings: Any) -> Self:
+        """Other embeddings of the same items, as after an epoch of training, and return the index itself.
+
+        Much faster than `build` where the index is small: what was traced goes on with the new ones.
+
+        Args:
+            embeddings: `(items, dim)`, or an iterable of such blocks, in the order of `build`.
+
+        Raises:
+            ValueError: other than float32; items were added, changed or deleted; another number of items or width;
+                and as for `build`.
+        """
+        if not self.is_exact or self.items.changed != (False, False):
+            raise ValueError("Only a float32 index without changes takes other embeddings. Call `build` instead.")
+        blocks = EmbeddingBlocks(embeddings, self.distance, self.items.built)
+        if blocks.dim != self.dim:
+            raise ValueError(f"The index holds embeddings of width {self.dim}. Received {blocks.dim}.")
+        self._parts.replace(blocks, self.dtype)
+        return self
+
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self._kept is None:
             return self._parts.search(queries, k, allowed)

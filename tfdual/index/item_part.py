@@ -34,6 +34,11 @@ class ItemPart:
             None if array is None else tf.Variable(array, trainable=False) for array in (scale, bias)
         )
 
+    def assign(self, other: "ItemPart") -> None:
+        """Take the values of a part of the same shape."""
+        for mine, theirs in zip(self.variables, other.variables, strict=True):
+            mine.assign(theirs)
+
     def scores(self, queries: Tensor) -> Tensor:
         """Of float32 queries `(rows, dim)`: `(rows, columns)`."""
         scores = tf.matmul(queries, tf.cast(self._values, tf.float32))

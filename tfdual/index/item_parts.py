@@ -67,6 +67,16 @@ class ItemParts:
             parts.append(buffer.part())
         return cls(parts, distance)
 
+    def replace(self, blocks: Iterable[np.ndarray], dtype: str) -> None:
+        """Take other values of as many rows in place of these; `dtype` is the type that they are kept in."""
+        buffer, left = PartBuffer(self.parts[0].columns, dtype, self._distance), list(self.parts)
+        for block in blocks:
+            while len(block):
+                taken = buffer.take(block)
+                block = block[taken:]
+                if buffer.items == left[0].items:
+                    left.pop(0).assign(buffer.part())
+
     def search(self, queries: Tensor, k: Tensor, allowed: Tensor | None) -> Found:
         """Positions and scores of the best `k`, at most all, of each query.
 
