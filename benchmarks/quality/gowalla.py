@@ -1,7 +1,7 @@
 """Gowalla, LightGCN's split: Recall@20 and NDCG@20 over all items that are not in the user's training rows.
 
-Ids alone, embeddings of 64, no graph: a query is a row for its user, and the mean of the rows of items that the user has
-in training, in a table of their own.
+Ids alone, embeddings of 64, no graph: a query is a row for its user, and the mean of the rows of items that the user
+has in training, in a table of their own.
 
     python benchmarks/quality/gowalla.py                            the chosen settings, on test, three seeds
     python benchmarks/quality/gowalla.py --ablation                 each with one change, one seed

@@ -10,7 +10,6 @@ import tfdual
 from tests.evaluation.conftest import make_model
 from tfdual import ColumnSchema, Preprocessor, Retriever, Rows, Schema, Tags, TwoTowerModel, evaluate
 from tfdual.evaluation import EvaluationOptions, evaluate_retriever
-from tfdual.evaluation.evaluate_retriever import item_ids
 
 KS = (1, 3, 10, 60)
 
@@ -40,7 +39,7 @@ def test_a_loaded_model_has_the_figures_of_the_model(
 def test_so_has_one_that_was_not_exported(retriever: Retriever, loaded: Retriever, queries: Rows) -> None:
     assert evaluate_retriever(retriever, queries, KS) == pytest.approx(evaluate_retriever(loaded, queries, KS))
     assert evaluate_retriever(retriever, queries, KS).settings["relevant"] == "item_id"
-    assert sorted(item_ids(retriever)) == list(range(1000, 1040))
+    assert sorted(retriever.item_ids()) == list(range(1000, 1040))
 
 
 def test_few_queries_are_asked_at_once(loaded: Retriever, queries: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ from tfdual.evaluation.corpus import Corpus
 from tfdual.evaluation.evaluate import DEFAULTS, settings
 from tfdual.evaluation.evaluation_options import EvaluationOptions, Training
 from tfdual.evaluation.evaluation_report import EvaluationReport
-from tfdual.evaluation.item_search import query_block, without
+from tfdual.evaluation.item_search import query_block
 from tfdual.evaluation.judgements import Judgements, QueryColumns
 from tfdual.evaluation.popularity import training_counts
 from tfdual.evaluation.scorecard import Scorecard, check_numbers, cut_offs
+from tfdual.index.item_ids import PADDING
 from tfdual.serving import Retriever
 
 BATCH = 4_096
@@ -32,7 +33,7 @@ def evaluate_retriever(
 ) -> EvaluationReport:
     """What `evaluate` says of a model, said of what is served: its preprocessing, query tower and index.
 
-    Seen items are taken out of a longer list, since a served model excludes nothing itself.
+    Seen items are excluded as a request excludes them.
 
     Args:
         retriever: Retriever.
@@ -57,7 +58,9 @@ def evaluate_retriever(
     ks = cut_offs(ks)
     description = retriever.description
     columns = QueryColumns(relevant or description["item_id"], seen, options.relevance, None, options.slices)
-    corpus = Corpus(item_ids(retriever), description["item_id"])
+    known = retriever.item_ids()
+    nothing = PADDING[description["id_dtype"]]
+    corpus = Corpus(known, description["item_id"])
     counts = None if train is None else training_counts(train, corpus, corpus.column)
     card = Scorecard(corpus, ks, columns, options, counts)
     for batch in queries.batch(BATCH):
@@ -65,31 +68,25 @@ def evaluate_retriever(
         def search(judged: Judgements, rows: np.ndarray, depth: int, batch: dict[str, Tensor] = batch) -> Any:
             features = {name: batch[name] for name in retriever.query_schema.column_names if name in batch}
             hidden = judged.excluded_positions()
-            longest = 0 if hidden is None else hidden.shape[1]
-            scores, ids = _search(retriever, features, rows, min(depth + longest, len(corpus)))
-            check_numbers(scores, card.asked)
-            positions = corpus.positions(ids.reshape(-1), "id").reshape(ids.shape)
-            scores, positions = without(judged, rows, scores, positions)
-            return scores[:, :depth], positions[:, :depth]
+            exclude = None if hidden is None else np.append(known, nothing)[hidden]
+            scores, ids = _search(retriever, features, rows, depth, exclude)
+            check_numbers(np.where(scores == -np.inf, 0, scores), card.asked)  # places behind the last item
+            return scores, corpus.positions(ids.reshape(-1), "id").reshape(ids.shape)
 
         card.add(batch, search)
     return card.report(settings(ks, columns, options) | {"index": description["index"]})
 
 
-def item_ids(retriever: Retriever) -> np.ndarray:
-    """The ids of the items that a retriever ranks, in the order of its index; strings as bytes."""
-    graph: Any = retriever._graph if retriever.saved_model is None else retriever.saved_model
-    return np.asarray(graph.columns["id"].numpy())
-
-
 def _search(
-    retriever: Retriever, features: dict[str, Tensor], rows: np.ndarray, depth: int
+    retriever: Retriever, features: dict[str, Tensor], rows: np.ndarray, depth: int, exclude: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     found = []
     size = query_block(retriever.description["index"]["items"])
     for start in range(0, len(rows), size):
-        block = {name: tf.gather(values, rows[start : start + size]) for name, values in features.items()}
-        answer = retriever.search(block, depth)
+        here = rows[start : start + size]
+        block = {name: tf.gather(values, here) for name, values in features.items()}
+        hidden = None if exclude is None else tf.constant(exclude[here], retriever.description["id_dtype"])
+        answer = retriever.search(block, depth, exclude=hidden)
         found.append((answer["score"], answer["id"]))
     scores, ids = (np.concatenate([part[i] for part in found]) for i in (0, 1))
     return scores, np.char.encode(ids, "utf-8").astype(object) if ids.dtype.kind == "U" else ids

@@ -61,6 +61,11 @@ class LiveItems:
         """`position_count`, as a scalar that a traced graph reads anew."""
         return self.built + tf.shape(self._added.variables[0].value())[0] - 1
 
+    def live_ids(self) -> Tensor:
+        """The ids that can be found, `(items,)`, by position; for a graph."""
+        built = tf.cast(tf.where(self._alive.value())[:, 0], tf.int32)
+        return self.ids(tf.sort(tf.concat([built, self.fresh.variables[1].value()], axis=0))[None])[0]
+
     @property
     def any_dead(self) -> Tensor:
         """Bool scalar."""

@@ -103,10 +103,14 @@ class Retriever:
                 can't be read, or names a column that items can't be filtered by.
         """
         described = self.description
-        options = given_options(k, exclude, filter, described["id_dtype"], described["filters"])
-        dense = to_dense(queries, self._schema_of(tower))
-        found = self._quietly_at_first(signature_name("serving_default", tower), dense | options)
+        inputs = to_dense(queries, self._schema_of(tower))
+        inputs |= given_options(k, exclude, filter, described["id_dtype"], described["filters"])
+        found = self._quietly_at_first(signature_name("serving_default", tower), inputs)
         return {name: _decoded(found[name]) for name in ("id", "score", *described["attributes"])}
+
+    def item_ids(self) -> np.ndarray:
+        """The ids of all items that can be found, `(items,)`; strings as bytes."""
+        return (self._graph or self.saved_model).item_ids().numpy()
 
     def _schema_of(self, tower: str) -> Schema:
         if tower not in self.query_schemas:
@@ -134,8 +138,7 @@ class Retriever:
     def embed_item(self, items: Mapping[str, Any]) -> np.ndarray:
         """The item tower's embeddings of raw items, `(items, dim)`.
 
-        Raises:
-            ValueError: the retriever was made with `item_tower=False`; and as for `search`.
+        Raises ValueError where the retriever was made with `item_tower=False`, and as for `search`.
         """
         self._require_item_tower()
         return self._functions["embed_item"](**to_dense(items, self._item_tower_schema))["embedding"].numpy()
@@ -166,7 +169,7 @@ class Retriever:
             raise ValueError("This retriever holds no item tower: it was made with `item_tower=False`. Make it anew.")
 
     def upsert(self, items: Mapping[str, Any]) -> None:
-        """Add items, or change those that are there; the next search finds them, and the next export holds them.
+        """Add items, or change those that are there; the next search and the next export find them.
 
         Args:
             items: raw values, column name -> list with one entry an item: the item tower's columns, the id, the
@@ -181,7 +184,7 @@ class Retriever:
         self._note_index()
 
     def delete(self, ids: Sequence[Any]) -> None:
-        """Take items out; the next search doesn't find them, and the next export doesn't hold them.
+        """Take items out; the next search and the next export don't find them.
 
         Raises:
             ValueError: this retriever was loaded; or an id that it doesn't hold. Then nothing is deleted.
@@ -197,7 +200,7 @@ class Retriever:
         return self._graph
 
     def _note_index(self) -> None:
-        self.description = {**self.description, "index": self._changeable().items.index.describe()}
+        self.description = self.description | {"index": self._changeable().items.index.describe()}
 
     def with_query_tower(self, name: str, tower: ServedTower) -> Self:
         """A retriever with one more query tower over the same index; no item is embedded again.

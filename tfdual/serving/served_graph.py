@@ -75,6 +75,7 @@ class ServedGraph(tf.Module):
         self.resources += items.tower.resources if items.tower else []
         self.resources += items.reranker.variables if items.reranker else []
         self._functions, self._defaults = self._made()
+        self.item_ids = tf.function(items.index.items.live_ids, input_signature=[], autograph=False)
 
     @property
     def id_kind(self) -> str:
