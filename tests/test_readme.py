@@ -68,6 +68,8 @@ def test_the_readme_has_the_example_and_both_commands() -> None:
     assert {line.split()[1] for line in commands(readme, "tfdual")} == {
         "demo",
         "evaluate",
+        "export",
+        "index",
         "inspect",
         "query",
         "schema",

@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import tfdual
+from tests.cli.test_bad_input import check_refused
 from tfdual import ColumnSchema, Schema, Tags
 from tfdual.cli.query import parse_query
 
@@ -102,3 +104,88 @@ def test_a_table_has_a_line_an_item(run_tfdual, text_model: Path) -> None:
 def test_a_corpus_smaller_than_k_comes_whole(run_tfdual, text_model: Path) -> None:
     finished = run_tfdual("query", text_model, "where is 3", "-k", "50", "--json")
     assert sorted(answer["id"] for answer in json.loads(finished.out)) == list(range(100, 112))
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve books with years and prices, two query towers, and a column that may be left out."""
+    item = [ColumnSchema("book", [Tags.ITEM_ID]), ColumnSchema("year", [Tags.ITEM])]
+    price = ColumnSchema("price", [Tags.ITEM], {"nullable": True}, dtype="float32")
+    sides = [
+        ColumnSchema("user", [Tags.USER_ID]),
+        ColumnSchema("age", [Tags.USER], {"nullable": True}, dtype="float32"),
+    ]
+    values = {
+        "user": list(range(12)),
+        "age": pa.array([20.0] * 6 + [50.0] * 6, pa.float32()),
+        "book": list(range(100, 112)),
+        "year": list(range(1990, 2002)),
+        "price": pa.array([None, *range(11)], pa.float32()),
+    }
+    models = []
+    for columns in (sides, sides[:1]):
+        schema = Schema([*columns, *item, price])
+        prep = tfdual.Preprocessor(schema).adapt(tfdual.read(pa.table(values), schema))
+        model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([4], "tanh"), post="l2-norm"))
+        model.build()
+        models.append((model, prep))
+    (model, prep), (other, other_prep) = models
+    for mine, theirs in zip(other.towers.item.variables, model.towers.item.variables, strict=True):
+        mine.assign(theirs)
+    books = tfdual.read(pa.table(values), Schema([*item, price]))
+    retriever = model.to_retriever(books, None, prep, attributes=["price"], filters=["year"])
+    folder = tmp_path_factory.mktemp("filtered") / "books"
+    retriever.with_query_tower("b", other.to_query_tower(other_prep)).export(folder)
+    return folder
+
+
+def test_what_is_excluded_or_filtered_out_is_not_found(run_tfdual, filtered: Path) -> None:
+    words = ["user=3", "--exclude", "107", "--exclude", "108", "--filter", "year >= 1996", "-k", "9", "--json"]
+    finished = run_tfdual("query", filtered, *words)
+    assert (finished.code, finished.err) == (0, "")
+    answers = json.loads(finished.out)
+    assert sorted(answer["id"] for answer in answers) == [106, 109, 110, 111]
+    wanted = tfdual.Retriever.load(filtered).search({"user": [3]}, 9, [[107, 108]], "year >= 1996")
+    assert [answer["id"] for answer in answers] == wanted["id"][0][:4].tolist()
+    table = run_tfdual("query", filtered, *words[:-1])
+    assert "-inf" not in table.out
+    assert [str(answer["id"]) in table.out for answer in answers] == [True] * 4
+
+
+def test_a_tower_is_asked_by_its_name(run_tfdual, filtered: Path) -> None:
+    finished = run_tfdual("query", filtered, "user=3", "--tower", "b", "-k", "4", "--json")
+    wanted = tfdual.Retriever.load(filtered).search({"user": [3]}, 4, tower="b")
+    assert finished.code == 0
+    assert [answer["score"] for answer in json.loads(finished.out)] == pytest.approx(wanted["score"][0].tolist())
+    check_refused(run_tfdual("query", filtered, "age=3", "--tower", "b"), "query key 'age'", "['user']")
+
+
+def test_a_nullable_column_may_be_left_out_and_a_missing_attribute_is_null(run_tfdual, filtered: Path) -> None:
+    finished = run_tfdual("query", filtered, "user=3", "-k", "12", "--json")
+    assert (finished.code, finished.err) == (0, "")
+    prices = {answer["id"]: answer["price"] for answer in json.loads(finished.out)}
+    assert prices == {100: None, **{101 + i: float(i) for i in range(11)}}
+    told = run_tfdual("query", filtered, "age=30", "-k", "1", "--json")
+    assert "unknown: user" in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--tower", "c"], ["no query tower 'c'", "['b', 'default']"]),
+        (["--exclude", "first"], ["--exclude takes int64 ids", "first"]),
+        (["--exclude", "99999999999999999999"], ["99999999999999999999"]),
+        (["--filter", "price > 2"], ["price"]),
+        (["--filter", "year >"], ["year >"]),
+    ],
+)
+def test_an_option_that_does_not_fit_is_one_line(
+    run_tfdual, filtered: Path, words: list[str], parts: list[str]
+) -> None:
+    check_refused(run_tfdual("query", filtered, "user=3", *words), *parts)
+
+
+def test_an_item_is_excluded_where_there_is_nothing_to_filter_by(run_tfdual, text_model: Path) -> None:
+    check_refused(run_tfdual("query", text_model, "book", "--filter", "title == 'x'"), "title")
+    finished = run_tfdual("query", text_model, "book", "-k", "12", "--exclude", "100", "--json")
+    assert sorted(answer["id"] for answer in json.loads(finished.out)) == list(range(101, 112))

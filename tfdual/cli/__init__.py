@@ -1,4 +1,4 @@
-"""The command line: `tfdual demo`, `query`, `inspect`, `evaluate`, `schema`, `validate` and `versions`."""
+"""The command line; `tfdual --help` lists its commands."""
 
 from tfdual.cli.main import main
 

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from tfdual.cli.demo import demo
 from tfdual.cli.evaluate import evaluate
+from tfdual.cli.export import export
+from tfdual.cli.index import index
 from tfdual.cli.inspect import inspect
 from tfdual.cli.query import query
 from tfdual.cli.schema import schema
@@ -30,6 +32,8 @@ app.command()(inspect)
 app.command()(evaluate)
 app.command()(schema)
 app.command()(validate)
+app.command()(index)
+app.command()(export)
 app.add_typer(versions, name="versions")
 
 

@@ -1,6 +1,7 @@
 """`tfdual query`."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,27 +11,40 @@ from rich.table import Table
 
 from tfdual.schema import ColumnSchema, Kind, Schema
 from tfdual.serving import Retriever
+from tfdual.serving.served_graph import DEFAULT_TOWER
 
 
 def query(
     model_dir: Annotated[Path, typer.Argument(help="What `Retriever.export` wrote: a version, or a folder of them.")],
     words: Annotated[list[str], typer.Argument(help="A text, or key=value pairs; lists as 1,2,3.")],
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="An item id not to be found; may stand several times.")
+    ] = None,
+    filter: Annotated[str | None, typer.Option(help='Which items to find, e.g. "year >= 1990".')] = None,
+    tower: Annotated[str, typer.Option(help="Name of the query tower.")] = DEFAULT_TOWER,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Ask a saved model."""
     retriever = Retriever.load(model_dir)
-    given = parse_query(words, retriever.query_schema)
-    features = {column.name: [given.get(column.name, _unknown(column))] for column in retriever.query_schema}
-    found = retriever.search(features, k)
-    if lacking := [name for name in retriever.query_schema.column_names if name not in given]:
-        Console(stderr=True).print(f"Not given, so taken as unknown: {', '.join(lacking)}", style="dim")
+    if tower not in retriever.query_schemas:
+        raise ValueError(f"There is no query tower {tower!r}. There are {sorted(retriever.query_schemas)}.")
+    schema = retriever.query_schemas[tower]
+    given = parse_query(words, schema)
+    lacking = [column for column in schema if column.name not in given and not column.nullable]
+    features = {name: [value] for name, value in given.items()} | {
+        column.name: [_unknown(column)] for column in lacking
+    }
+    excluded = [_ids(exclude, retriever.description["id_dtype"])] if exclude else None
+    found = retriever.search(features, k, excluded, filter, tower)
+    if lacking:
+        unknown = ", ".join(column.name for column in lacking)
+        Console(stderr=True).print(f"Not given, so taken as unknown: {unknown}", style="dim")
     names = ["id", "score", *retriever.description["attributes"]]
-    answers = [
-        dict(zip(names, row, strict=True)) for row in zip(*(found[name][0].tolist() for name in names), strict=True)
-    ]
+    rows = zip(*(found[name][0].tolist() for name in names), strict=True)
+    answers = [dict(zip(names, row, strict=True)) for row in rows if row[1] > -math.inf]
     if as_json:
-        typer.echo(json.dumps(answers, indent=2))
+        typer.echo(json.dumps([_without_nan(answer) for answer in answers], indent=2))
         return
     table = Table("", *names)
     for rank, answer in enumerate(answers, 1):
@@ -62,6 +76,18 @@ def parse_query(words: list[str], schema: Schema) -> dict[str, Any]:
             raise ValueError(f"The query key {key!r} stands twice. Give it once; lists as {key}=1,2,3.")
         query[key] = _value(value, schema[key])
     return query
+
+
+def _ids(words: list[str], kind: str) -> list[Any]:
+    try:
+        return words if kind == "string" else [int(word) for word in words]
+    except ValueError as error:
+        raise ValueError(f"--exclude takes {kind} ids, one each time. Received {words}.") from error
+
+
+def _without_nan(answer: dict[str, Any]) -> dict[str, Any]:
+    """A missing number as JSON has it."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in answer.items()}
 
 
 def _value(text: str, column: ColumnSchema) -> Any:

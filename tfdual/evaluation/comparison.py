@@ -1,6 +1,6 @@
 """Two evaluations of the same queries."""
 
-from tfdual.evaluation.text_table import text_table
+from tfdual._text_table import text_table
 from tfdual.metrics import PairedTest
 
 

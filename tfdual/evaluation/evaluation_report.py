@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tfdual._text_table import text_table
 from tfdual.evaluation.comparison import Comparison
 from tfdual.evaluation.recall_picture import draw_recall, picture_class
-from tfdual.evaluation.text_table import text_table
 from tfdual.metrics import paired_test
 
 FORMAT = "tfdual.evaluation"

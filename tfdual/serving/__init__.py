@@ -9,6 +9,7 @@ from tfdual.serving.reranker import Reranker
 from tfdual.serving.retriever import Retriever
 from tfdual.serving.served_graph import ServedGraph, ServedItems
 from tfdual.serving.served_tower import ServedTower
+from tfdual.serving.tower_comparison import TowerComparison, compare_query_towers
 from tfdual.serving.versions import Version, Versions
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "ServedGraph",
     "ServedItems",
     "ServedTower",
+    "TowerComparison",
     "Version",
     "Versions",
+    "compare_query_towers",
     "embed_items",
     "export_onnx",
 ]
