@@ -14,7 +14,8 @@ import tfdual
 from tests.cli.test_bad_input import check_refused
 from tfdual import ColumnSchema, Schema, Tags
 from tfdual.index import Index
-from tfdual.serving import embed_items
+from tfdual.index.recall import measured_recall
+from tfdual.serving import ItemEmbeddings, embed_items
 
 ROWS, DIM = 60, 5
 MATRIX = np.random.default_rng(0).normal(size=(ROWS, DIM)).astype(np.float32)
@@ -99,7 +100,7 @@ def test_scann_tells_its_recall_and_leaves(run_tfdual, tmp_path: Path) -> None:
     assert (finished.code, finished.err, told["kind"], told["leaves"]) == (0, "", "ScaNN", 143)
     assert told["target_recall"] == 0.8
     queries = rng.normal(size=(50, 8)).astype(np.float32)
-    assert Index.load(tmp_path / "one").recall(queries) > 0.7
+    assert measured_recall(Index.load(tmp_path / "one"), queries) > 0.7
     finished = run_tfdual("index", *words, "--out", tmp_path / "two")
     assert "recall@10" in finished.out
     assert "of 143 leaves searched" in finished.out
@@ -115,15 +116,15 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.build()
     folder = tmp_path_factory.mktemp("embedded") / "books"
     items = rows.select(schema.select_by_name("book"))
-    embed_items(model, items, prep, folder, space="books-7", shard_rows=5)
+    embed_items(model, items, prep, folder, shard_rows=5)
     return folder
 
 
 def test_a_folder_of_embed_items_needs_no_names_and_keeps_its_space(run_tfdual, embedded: Path, tmp_path: Path) -> None:
     finished = run_tfdual("index", embedded, "--out", tmp_path / "out", "--json")
-    assert (finished.code, finished.err, json.loads(finished.out)["space"]) == (0, "", "books-7")
+    assert (finished.code, finished.err, json.loads(finished.out)["space"]) == (0, "", ItemEmbeddings(embedded).space)
     index = Index.load(tmp_path / "out")
-    assert (index.space, index.ids.tolist()) == ("books-7", list(range(40, 49)))
+    assert (index.space, index.ids.tolist()) == (ItemEmbeddings(embedded).space, list(range(40, 49)))
     matrix = np.concatenate([pq.read_table(path)["embedding"].to_pylist() for path in sorted(embedded.glob("*.pa*"))])
     found = index.search(np.ones((1, 4)), 1)
     assert found.ids.numpy().tolist() == [[40 + int(matrix.sum(axis=1).argmax())]]

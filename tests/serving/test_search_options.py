@@ -211,3 +211,15 @@ def test_without_the_item_tower_pairs_are_not_scored(trained: tuple) -> None:
     assert retriever.search(QUERIES)["id"].shape == (3, 10)
     with pytest.raises(ValueError, match="holds no item tower"):
         retriever.embed_item({name: values[:1] for name, values in BOOKS.items()})
+
+
+def test_an_attribute_that_the_model_doesn_t_know_is_served_and_changed_too(trained: tuple) -> None:
+    model, prep, items = trained
+    table = items.to_arrow().append_column("title", [[f"Title {i}" for i in range(COUNT)]])
+    schema = items.schema + Schema([ColumnSchema("title", [Tags.ITEM], dtype="string")])
+    retriever = model.to_retriever(tfdual.read(table, schema), preprocessor=prep, attributes=["title"])
+    new = {name: values[:1] for name, values in BOOKS.items()} | {"title": ["Noon"]}
+    retriever.upsert(new)
+    found = retriever.search(QUERIES, k=COUNT)
+    assert found["title"][found["id"] == "b0"].tolist() == ["Noon"] * 3
+    assert found["title"][found["id"] == "b7"].tolist() == ["Title 7"] * 3

@@ -12,6 +12,7 @@ from tfdual.data import Rows
 from tfdual.index import BruteForce, Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
+from tfdual.schema import Schema
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
 from tfdual.serving.corpus_columns import filterable, joined, require_different, require_same_ids, single_valued
 from tfdual.serving.served_graph import DEFAULT_TOWER
@@ -64,7 +65,7 @@ def retriever_of(
     else:
         require_different(found.ids, model.item_id)
         index.build(iter(found.embeddings), found.ids, query.space)
-    raw = preprocessor.input_schema
+    raw = _raw_columns(items, preprocessor)
     names = [model.item_id, *item.schema.column_names, *served.raw]
     names += preprocessor.raw_columns(served.ready).column_names
     schema = raw.select_by_name([name for name in dict.fromkeys(names) if name in raw])
@@ -84,6 +85,13 @@ def retriever_of(
         "parameters": int(model.count_params()),
     }
     return Retriever.from_graph(ServedGraph({DEFAULT_TOWER: query}, side), description)
+
+
+def _raw_columns(items: Rows | tf.data.Dataset, preprocessor: Preprocessor) -> Schema:
+    """Those of the preprocessor, and others that the items have."""
+    raw = preprocessor.input_schema
+    others = items.schema if isinstance(items, Rows) else ()
+    return raw + Schema(column for column in others if column.name not in raw)
 
 
 def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
