@@ -226,6 +226,7 @@ NAMES = {
         "compare_query_towers",
         "embed_items",
         "export_onnx",
+        "write_server_files",
     ],
     "tfdual.tfrs": ["QueryModel", "TrainedTower", "retriever_of_towers"],
     "tfdual.towers": [

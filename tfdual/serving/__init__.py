@@ -9,6 +9,7 @@ from tfdual.serving.reranker import Reranker
 from tfdual.serving.retriever import Retriever
 from tfdual.serving.served_graph import ServedGraph, ServedItems
 from tfdual.serving.served_tower import ServedTower
+from tfdual.serving.server_files import write_server_files
 from tfdual.serving.tower_comparison import TowerComparison, compare_query_towers
 from tfdual.serving.versions import Version, Versions
 
@@ -28,4 +29,5 @@ __all__ = [
     "compare_query_towers",
     "embed_items",
     "export_onnx",
+    "write_server_files",
 ]

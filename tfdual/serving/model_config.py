@@ -58,6 +58,19 @@ def read_labels(folder: Path) -> Labels:
     }
 
 
+def base_path(folder: Path) -> str:
+    """Where the server finds the versions, as `model.config` says.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the file is not one that tfdual writes.
+    """
+    path = folder / MODEL_CONFIG
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}: no version has a label yet. Promote one by `Versions.promote`.")
+    return _parse(folder, path.read_text(encoding="utf-8")).base_path
+
+
 @contextlib.contextmanager
 def changed_labels(folder: Path, labels: Labels, newest: int) -> Iterator[None]:
     """Write `model.config` aside; when the block is done, put it in the place of the earlier one.

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 
+Columns = dict[str, Tensor]
+
 
 @dataclass(frozen=True)
 class Reranker:
@@ -26,7 +28,7 @@ class Reranker:
     Reference: Covington et al., 2016, "Deep neural networks for YouTube recommendations"
     """
 
-    model: Callable[[dict[str, Tensor]], Tensor]
+    model: Callable[[Columns], Tensor]
     query_columns: Sequence[str]
     item_columns: Sequence[str]
     candidates: int = 100
@@ -50,7 +52,7 @@ class Reranker:
         self,
         positions: Tensor,
         k: Tensor,
-        query: dict[str, Tensor],
+        query: Columns,
         item_at: Callable[[str, Tensor], Tensor],
     ) -> tuple[Tensor, Tensor]:
         """The best `k` of the candidates, by the model's scores.
@@ -65,10 +67,33 @@ class Reranker:
             Positions and scores, `(batch, k)`; -1 and -inf where no candidate is left.
         """
         batch, count = tf.unstack(tf.shape(positions))
-        rows, flat = tf.repeat(tf.range(batch), count), tf.reshape(positions, [-1])
-        pairs = {name: tf.gather(query[name], rows) for name in self.query_columns}
-        pairs |= {name: item_at(name, flat) for name in self.item_columns}
+        pairs = self._pairs(positions, query, item_at)
         scores = tf.reshape(tf.cast(self.model(pairs), tf.float32), [batch, count])
         scores = tf.where(positions >= 0, scores, -float("inf"))
         best, places = tf.math.top_k(scores, tf.minimum(k, count))
         return tf.gather(positions, places, batch_dims=1), best
+
+    def try_out(self, query: Columns, item_at: Callable[[str, Tensor], Tensor]) -> None:
+        """Score two pairs, which makes the weights of a model that was never called.
+
+        Args:
+            query: model-ready columns, one row.
+            item_at: as in `best`.
+
+        Raises:
+            ValueError: a query column is missing, or the scores are not one a pair.
+        """
+        if lacking := sorted(set(self.query_columns) - set(query)):
+            raise ValueError(
+                f"The re-ranker reads the query columns {lacking}, which the query tower lacks. It has {sorted(query)}."
+            )
+        shape = tuple(self.model(self._pairs(tf.zeros([1, 2], tf.int32), query, item_at)).shape)
+        if shape not in ((2,), (2, 1)):
+            raise ValueError(f"A re-ranker gives one score a pair, (pairs,) or (pairs, 1). Of 2 pairs it gave {shape}.")
+
+    def _pairs(self, positions: Tensor, query: Columns, item_at: Callable[[str, Tensor], Tensor]) -> Columns:
+        """The columns of each query with each of its candidates, one pair a row."""
+        batch, count = tf.unstack(tf.shape(positions))
+        rows, flat = tf.repeat(tf.range(batch), count), tf.reshape(positions, [-1])
+        pairs = {name: tf.gather(query[name], rows) for name in self.query_columns}
+        return pairs | {name: item_at(name, flat) for name in self.item_columns}

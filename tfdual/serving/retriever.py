@@ -20,7 +20,7 @@ from tfdual.serving.search_options import DEFAULT_K, given_options
 from tfdual.serving.served_graph import DEFAULT_TOWER, ServedGraph, signature_name
 from tfdual.serving.served_tower import ServedTower, pair_schema, require_space
 from tfdual.serving.versions import Versions
-from tfdual.serving.warm_up import write_warm_up
+from tfdual.serving.warm_up import alone_and_together, write_warm_up
 
 
 class Retriever:
@@ -258,7 +258,7 @@ class Retriever:
         def write(path: Path) -> None:
             save_graph(graph, path)
             if dense is not None:
-                write_warm_up(path, _alone_and_together(dense, graph.defaults["serving_default"]))
+                write_warm_up(path, alone_and_together(dense, graph.defaults["serving_default"]))
             loaded, functions = load_functions(path)
             saved = type(self)(functions, description, saved_model=loaded)
             description["canary"] = shown(saved, self, graph.items.index, canary)
@@ -284,14 +284,6 @@ class Retriever:
                 require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
             loaded, functions = load_functions(folder)
         return cls(functions, description, saved_model=loaded)
-
-
-def _alone_and_together(columns: dict[str, Tensor], defaults: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Each query as a request, and all of them as one."""
-    given = {name: values for name, values in columns.items() if name not in defaults or len(values) > 1}
-    rows = max(len(values) for values in columns.values())
-    requests = [{name: values[row : row + 1] for name, values in given.items()} for row in range(rows)]
-    return [defaults | request for request in (*requests, given)]
 
 
 def _decoded(values: Tensor) -> np.ndarray:

@@ -13,7 +13,14 @@ from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
 from tfdual.serving.item_columns import ItemColumns
 from tfdual.serving.item_filter import ItemFilter
-from tfdual.serving.raw_input import missing_values, one_row_each, tensor_spec, to_ragged
+from tfdual.serving.raw_input import (
+    missing_values,
+    one_row_each,
+    plainest_query,
+    tensor_spec,
+    to_dense,
+    to_ragged,
+)
 from tfdual.serving.reranker import Reranker
 from tfdual.serving.search_options import OWN_NAMES, option_defaults, option_specs
 from tfdual.serving.served_tower import Columns, ServedTower, pair_schema
@@ -60,7 +67,8 @@ class ServedGraph(tf.Module):
         items: ServedItems.
 
     Raises:
-        ValueError: a column has the name of an input or output of the signatures' own; there is no default tower.
+        ValueError: a column has the name of an input or output of the signatures' own; there is no default tower; a
+            tower lacks a column that the re-ranker reads, or it doesn't give one score a pair.
     """
 
     def __init__(self, towers: Mapping[str, ServedTower], items: ServedItems) -> None:
@@ -70,6 +78,10 @@ class ServedGraph(tf.Module):
         for tower in towers.values():
             _refuse_own_names(tower.schema, items.attributes)
         self.towers, self.items = dict(towers), items
+        if items.reranker is not None:
+            for tower in towers.values():
+                query = tower.ready(to_dense(plainest_query(tower.schema), tower.schema))
+                items.reranker.try_out(query, items.features.at)
         self.resources = [resource for tower in towers.values() for resource in tower.resources]
         self.resources += [*items.index.resources, *items.columns.variables, *items.features.variables]
         self.resources += items.tower.resources if items.tower else []
@@ -198,6 +210,9 @@ class ServedGraph(tf.Module):
         else:
             positions, scores = searched(None)
         if reranker is not None:
+            # Of a batch with different k, a query gets the candidates that it would get alone.
+            own = tf.range(tf.shape(positions)[1]) < tf.maximum(options["k"], reranker.candidates)[:, None]
+            positions = tf.where(own, positions, -1)
             positions, scores = reranker.best(positions, most, ready, self.items.features.at)
         inside = tf.range(tf.shape(positions)[1]) < options["k"][:, None]
         positions, scores = tf.where(inside, positions, -1), tf.where(inside, scores, -float("inf"))

@@ -45,3 +45,15 @@ def write_warm_up(folder: Path, requests: Iterable[Mapping[str, Tensor]], signat
     if not 0 < count <= MOST:
         raise ValueError(f"TensorFlow Serving takes 1 to {MOST:,} requests to warm up. Received {count:,}.")
     return path
+
+
+def alone_and_together(columns: dict[str, Tensor], defaults: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Each query as a request, and all of them as one; each input with one row a query, which a server that merges
+    requests insists on.
+    """
+    rows = max(len(values) for values in columns.values())
+    whole = {
+        name: tf.repeat(values, rows, axis=0) if len(values) < rows else values
+        for name, values in (defaults | columns).items()
+    }
+    return [*({name: values[row : row + 1] for name, values in whole.items()} for row in range(rows)), whole]
