@@ -115,6 +115,12 @@ def test_every_query_of_a_large_batch_is_answered_as_if_alone(loaded: Retriever,
         np.testing.assert_allclose(found["score"][i], alone["score"][0], atol=1e-5)
 
 
+def test_no_query_has_no_answers(loaded: Retriever, queries: dict[str, list]) -> None:
+    none: dict[str, list] = {name: [] for name in queries}
+    assert loaded.search(none)["id"].shape[0] == 0
+    assert loaded.embed_query(none).shape == (0, 8)
+
+
 def test_embeddings_of_queries_are_those_of_the_tower(
     retriever: Retriever, loaded: Retriever, queries: dict[str, list]
 ) -> None:

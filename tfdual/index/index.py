@@ -127,7 +127,8 @@ class Index(ABC):
         """What `search_positions` gives; `changed`: whether rows are dead, and fresh, as bools or tensors."""
         live, queries = self.items, prepared_queries(queries, self.distance)
         k = tf.minimum(k, live.live_in_graph)
-        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1], live.live_in_graph)
+        # One column of `exclude` is padding.
+        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1] - 1, live.live_in_graph)
         built_k = tf.minimum(wider, live.built)
 
         if allow is not None:

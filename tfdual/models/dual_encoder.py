@@ -265,6 +265,7 @@ class DualEncoder(keras.Model):
         Args:
             preprocessor: Preprocessor that the model was trained with.
         """
+        self._build_unless_built()
         return embedding_space(self, preprocessor)
 
     def save_own_variables(self, store: Any) -> None:

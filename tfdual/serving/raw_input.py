@@ -110,6 +110,8 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
 def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
     if isinstance(values, tf.RaggedTensor):
         values = values.to_list()
+    if isinstance(values, Sequence) and not len(values):
+        return tf.zeros([0, *(size or 0 for size in tensor_spec(column).shape[1:])], column.dtype)
     try:
         if column.is_list and column.width is None and not isinstance(values, tf.Tensor | np.ndarray):
             values = _padded(values, PADDING[column.dtype])

@@ -280,7 +280,7 @@ class Retriever:
             ImportError: the index is ScaNN's, and scann is not installed.
         """
         with opened(path, version) as (folder, description):
-            if description["index"]["kind"] == "ScaNN":
+            if description["index"]["kind"] == "ScaNN" and not description["index"].get("exact"):
                 require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
             loaded, functions = load_functions(folder)
         return cls(functions, description, saved_model=loaded)
