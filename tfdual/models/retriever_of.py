@@ -54,8 +54,6 @@ def retriever_of(
         raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
     if "id" in served.attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
-    if not model.built:
-        model.build(None)
     query, index = query_tower_of(model, preprocessor), index or BruteForce()
     item = tower_of(model.encode_item, model.item_columns, model.item_variables, preprocessor, query.space)
     found = _read(model, items, preprocessor, served, embed=not index.size)
@@ -96,9 +94,7 @@ def _raw_columns(items: Rows | tf.data.Dataset, preprocessor: Preprocessor) -> S
 
 def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
     """What `DualEncoder.to_query_tower` gives."""
-    if not model.built:
-        model.build(None)
-    space = model.embedding_space(preprocessor)
+    space = model.embedding_space(preprocessor)  # makes the weights of a model that has none yet
     return tower_of(model.encode_query, model.query_columns, model.query_variables, preprocessor, space)
 
 

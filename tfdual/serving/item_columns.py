@@ -28,11 +28,6 @@ class ItemColumns:
                 self._values[name] = _variable(tf.convert_to_tensor(values))
 
     @property
-    def names(self) -> list[str]:
-        """The columns' names."""
-        return list(self._values)
-
-    @property
     def variables(self) -> list[tf.Variable]:
         """All that a SavedModel must keep."""
         return [*self._values.values(), *self._splits.values()]

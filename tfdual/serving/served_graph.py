@@ -130,7 +130,7 @@ class ServedGraph(tf.Module):
             raise ValueError("Items are embedded by the item tower, and none is here.")
         ragged = to_ragged(features, items.schema)
         ready = tower.ready({name: features[name] for name in tower.schema.column_names})
-        embeddings = tf.cast(tower.encode(ready), tf.float32).numpy()
+        embeddings = tower.embed_ready(ready).numpy()
         items.index.upsert(embeddings, features[item_id].numpy())
         positions = items.index.items.positions(features[item_id]).numpy()
         items.columns.put(positions, ragged)
@@ -193,7 +193,7 @@ class ServedGraph(tf.Module):
     def _found(self, ready: Columns, tower: ServedTower, options: Columns) -> Columns:
         """Ids, scores and attributes, `(batch, k)`; `k` the largest of the batch."""
         index, columns, reranker = self.items.index, self.items.columns, self.items.reranker
-        queries = tf.cast(tower.encode(ready), tf.float32)
+        queries = tower.embed_ready(ready)
         with tf.control_dependencies([_at_least_one(options["k"])]):
             most = tf.maximum(tf.reduce_max(options["k"]), 1)  # an empty batch has none
         wanted = most if reranker is None else tf.maximum(most, reranker.candidates)

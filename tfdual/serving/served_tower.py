@@ -37,7 +37,11 @@ class ServedTower:
 
     def embed(self, features: Columns) -> Tensor:
         """Dense columns of a request -> float32 `(batch, dim)`."""
-        return tf.cast(self.encode(self.ready(features)), tf.float32)
+        return self.embed_ready(self.ready(features))
+
+    def embed_ready(self, ready: Columns) -> Tensor:
+        """Model-ready columns -> float32 `(batch, dim)`."""
+        return tf.cast(self.encode(ready), tf.float32)
 
 
 def pair_schema(query: Schema, item: Schema) -> Schema:
