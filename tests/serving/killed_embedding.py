@@ -45,7 +45,9 @@ def main() -> None:
         time.sleep(0.01 if how == "slow" else 0)
         return given
 
-    model = SimpleNamespace(item_id="item", embedding_space=lambda prep: "one", compiled_encode_item=encode)
+    model = SimpleNamespace(
+        item_id="item", item_columns=["price"], embedding_space=lambda prep: "one", compiled_encode_item=encode
+    )
     if how == "full":
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
     try:

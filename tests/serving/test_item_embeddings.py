@@ -23,13 +23,15 @@ from tfdual.serving.folder_lock import locked
 
 KILLED = Path(__file__).with_name("killed_embedding.py")
 PART = 25
+MISSING = {"string": (b"", b"x"), "int64": (-1, 5), "float32": (np.nan, 0.5)}  # mark, a value
 
 
 class Counting:
     """The model, with a count of the rows that it embedded."""
 
     def __init__(self, model: tfdual.TwoTowerModel) -> None:
-        self.item_id, self.embedding_space, self.rows = model.item_id, model.embedding_space, 0
+        self.item_id, self.item_columns = model.item_id, model.item_columns
+        self.embedding_space, self.rows = model.embedding_space, 0
         self._model = model
 
     def compiled_encode_item(self, inputs: dict) -> tf.Tensor:
@@ -126,11 +128,45 @@ def test_strings_are_ids_as_well(tmp_path: Path) -> None:
     rows = tfdual.read(pa.table({"item": ["é1", "x€", "z"]}), schema)
     model = SimpleNamespace(
         item_id="item",
+        item_columns=["item"],
         embedding_space=lambda prep: "",
         compiled_encode_item=lambda ready: tf.ones((len(ready["item"]), 2)),
     )
     held = embed_items(model, rows, tfdual.Preprocessor(schema).adapt(rows), tmp_path / "items", shard_rows=2)
     assert [value.decode() for value in held.ids] == ["é1", "x€", "z"]
+
+
+def test_a_missing_attribute_is_stored_as_a_retriever_shows_it(tmp_path: Path) -> None:
+    columns = [tfdual.ColumnSchema("item", [tfdual.Tags.ITEM_ID])]
+    nullable = {"nullable": True}
+    columns += [
+        tfdual.ColumnSchema(name, [tfdual.Tags.CATEGORICAL], nullable, dtype=name) for name in ("string", "int64")
+    ]
+    columns += [tfdual.ColumnSchema("float32", properties=nullable, dtype="float32")]
+    table = pa.table({"item": [7, 8], **{name: [None, value] for name, (_, value) in MISSING.items()}})
+    rows = tfdual.read(table, tfdual.Schema(columns))
+    prep = tfdual.Preprocessor(tfdual.Schema(columns[:1])).adapt(rows)
+    model = SimpleNamespace(
+        item_id="item",
+        item_columns=["item"],
+        embedding_space=lambda prep: "",
+        compiled_encode_item=lambda ready: tf.ones((len(ready["item"]), 2)),
+    )
+    held = embed_items(model, rows, prep, tmp_path / "items", attributes=list(MISSING))
+    for name, (missing, value) in MISSING.items():
+        np.testing.assert_array_equal(
+            held.attributes()[name], np.array([missing, value], held.attributes()[name].dtype)
+        )
+
+
+def test_a_column_that_neither_the_tower_nor_an_attribute_reads_may_change(
+    counting: Counting, items: tfdual.Rows, prep: tfdual.Preprocessor, tmp_path: Path
+) -> None:
+    schema = tfdual.Schema([*items.schema, tfdual.ColumnSchema("stock")])
+    for stock in (1, 2):
+        rows = tfdual.read(items.to_arrow().append_column("stock", pa.array([stock] * len(items))), schema)
+        again(counting, rows, prep, tmp_path / "items")
+    assert counting.rows == len(items)
 
 
 @pytest.mark.parametrize("kept, embedded", [(0, 60), (1, 35), (2, 10), (3, 0)])
@@ -271,6 +307,8 @@ def test_what_cannot_be_embedded_is_refused_before_anything_is_written(
         embed_items(model, items.batch(5), prep, folder)
     with pytest.raises(ValueError, match="lack their id, the column 'item_id'"):
         embed_items(model, items.select(items.schema.select_by_name("title")), prep, folder)
+    with pytest.raises(ValueError, match=r"lack the columns \['title'\]"):
+        embed_items(model, items.select(items.schema.select_by_name("item_id")), prep, folder)
     with pytest.raises(ValueError, match="attribute 'history' must be a single-valued column"):
         embed_items(model, rows, prep, folder, attributes=["history"])
     with pytest.raises(ValueError, match=r"\['item_id'\] would stand twice"):
@@ -287,7 +325,8 @@ def test_an_embedding_that_is_not_finite_stops_the_run_and_names_the_item(
         given = counting.compiled_encode_item(ready)
         return tf.where(tf.range(len(given))[:, None] == 3, np.nan, given) if counting.rows > PART else given
 
-    model = SimpleNamespace(item_id="item_id", embedding_space=counting.embedding_space, compiled_encode_item=broken)
+    told = {name: getattr(counting, name) for name in ("item_id", "item_columns", "embedding_space")}
+    model = SimpleNamespace(**told, compiled_encode_item=broken)
     wrong = items.take(PART + 4)[-1]["item_id"]
     with pytest.raises(ValueError, match=f"item {wrong} holds NaN"):
         again(model, items, prep, tmp_path / "items")

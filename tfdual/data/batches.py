@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfdual._arrow_arrays import to_numpy
 from tfdual.data.order import rebatched, shuffled, stored
 from tfdual.data.row_stream import RowStream
-from tfdual.data.tensors import signature
+from tfdual.data.tensors import from_arrays, signature
 
 CHUNK_ROWS = 65_536
 
@@ -113,18 +113,15 @@ def _said_to_have(dataset: tf.data.Dataset, batches: int) -> tf.data.Dataset:
 
 def _cut(begin: tf.Tensor, chunk: dict[str, Any], plan: Plan) -> tf.data.Dataset:
     """The batches of a chunk, each with `begin`."""
-    ragged = {
-        name: tf.RaggedTensor.from_row_lengths(*value, validate=False) if isinstance(value, tuple) else value
-        for name, value in chunk.items()
-    }
-    first = next(iter(ragged.values()))
+    columns = from_arrays(chunk)
+    first = next(iter(columns.values()))
     rows = first.nrows() if isinstance(first, tf.RaggedTensor) else tf.shape(first, tf.int64)[0]
     batches = rows // plan.size if plan.drop_remainder else -(-rows // plan.size)
 
     def batch(i: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
         start = i * plan.size
         stop = start + plan.size if plan.drop_remainder else tf.minimum(start + plan.size, rows)
-        return begin, {name: _rows(value, start, stop, plan) for name, value in ragged.items()}
+        return begin, {name: _rows(value, start, stop, plan) for name, value in columns.items()}
 
     return tf.data.Dataset.range(batches).map(batch)
 

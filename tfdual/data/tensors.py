@@ -1,9 +1,11 @@
-"""The specs of the tensors that rows become."""
+"""The tensors that rows become, and their specs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from tfdual._typing import Tensor
 from tfdual.schema import Schema
 
 
@@ -16,3 +18,11 @@ def signature(schema: Schema) -> dict[str, Any]:
         else:
             specs[column.name] = tf.TensorSpec([None] + ([column.width] if column.width else []), column.dtype)
     return specs
+
+
+def from_arrays(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Columns as `signature` says: pairs of values and lengths become ragged."""
+    return {
+        name: tf.RaggedTensor.from_row_lengths(*value, validate=False) if isinstance(value, tuple) else value
+        for name, value in arrays.items()
+    }

@@ -1,10 +1,11 @@
 """All items through the item tower, to a folder of Parquet files."""
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,25 +16,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tfdual._typing import Tensor
 from tfdual.data import Rows
-from tfdual.data.arrow_types import arrow_schema
-from tfdual.index.item_ids import shown
 from tfdual.preprocessing import Preprocessor
+from tfdual.schema import Schema
+from tfdual.serving.ahead import ahead
 from tfdual.serving.embedding_hashes import RowsHash, items_hash
-from tfdual.serving.embedding_parts import (
-    AGAIN,
-    EMBEDDING,
-    FILE,
-    Manifest,
-    PartWriter,
-    embedding_column,
-    flush_parts,
-    part_name,
-    parts_schema,
-)
+from tfdual.serving.embedding_parts import AGAIN, EMBEDDING, FILE, Manifest, flush_parts, part_name
 from tfdual.serving.folder_lock import locked
+from tfdual.serving.item_batches import ItemBatches
 from tfdual.serving.item_embeddings import ItemEmbeddings
+from tfdual.serving.part_writer import PartWriter
 
 BATCH = 4_096
+AHEAD = 4  # batches that are prepared, and as many that wait to be written
 Columns = dict[str, Tensor]
 
 
@@ -41,6 +35,10 @@ class ItemEncoder(Protocol):
     """What embeds items: every `DualEncoder` does."""
 
     item_id: str
+
+    @property
+    def item_columns(self) -> Sequence[str]:
+        """Names of the model-ready columns that the item tower reads."""
 
     @property
     def compiled_encode_item(self) -> Callable[[Columns], Tensor]:
@@ -61,8 +59,10 @@ def embed_items(
 ) -> ItemEmbeddings:
     """Embed the items, one row an item, and write them part by part; what is there already is kept.
 
-    Killed and called again with the same arguments, it goes on: parts that are whole are read against the items, but
-    not embedded again, and at most one part is computed twice. Only a few batches are in memory.
+    Killed and called again with the same arguments, it goes on: parts that are whole are compared with the items, but
+    not embedded again, and at most one part is computed twice. Only a few batches are in memory, and of the items only
+    the id, the attributes and what the tower reads: the next batches are read and preprocessed, and those before
+    written, while one is embedded.
 
     Args:
         model: a trained model, such as `TwoTowerModel`.
@@ -84,6 +84,8 @@ def embed_items(
     """
     _check(model, items, attributes, shard_rows)
     encode = model.compiled_encode_item  # makes the weights
+    read = _raw_columns(model, preprocessor)
+    items = items.select(_selected(items.schema, [model.item_id, *attributes, *read]))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     batches = -(-shard_rows // BATCH)
@@ -105,18 +107,17 @@ def embed_items(
             ) from error
         manifest = _begun(folder, wanted)
         bar = held.enter_context(_bar(progress))
-        _Run(encode, items, preprocessor, folder, manifest, size, bar).to_the_end()
+        _Run(encode, ItemBatches(items, preprocessor, read, size), folder, manifest, batches, bar).to_the_end()
     return ItemEmbeddings(folder)
 
 
 @dataclass
 class _Run:
     encode: Callable[[Columns], Tensor]
-    items: Rows
-    preprocessor: Preprocessor
+    items: ItemBatches
     folder: Path
     manifest: Manifest
-    size: int
+    batches: int  # of a part
     bar: Progress
 
     def to_the_end(self) -> None:
@@ -137,90 +138,51 @@ class _Run:
             self.manifest.write(self.folder)
             flush_parts(self.folder, [FILE])
 
-    @property
-    def _batches(self) -> int:
-        """Batches a part."""
-        return self.manifest.shard_rows // self.size
-
-    def _pairs(self, run: list[int]) -> Iterator[tuple[int, bool, Columns, Columns]]:
-        """Batches of consecutive parts: number of the part, whether it ends here, ids and attributes, model-ready."""
-        kept = (self.manifest.item_id, *self.manifest.attributes)
-        first = run[0] * self._batches
-        rows = self.items.batch(self.size, start=first).take(len(run) * self._batches)
-        pairs = rows.map(lambda raw: ({name: raw[name] for name in kept}, self.preprocessor(raw))).prefetch(1)
-        last = -(-self.manifest.rows // self.size) - 1
-        for place, (raw, ready) in enumerate(pairs, first):
-            yield place // self._batches, place == last or (place + 1) % self._batches == 0, raw, ready
-
     def _verified(self, run: list[int]) -> Iterator[int]:
-        """Compare the rows that parts were made of with those of today; rows of each batch."""
-        source = RowsHash()
-        for number, is_last, raw, ready in self._pairs(run):
-            source.update(raw, ready)
-            if is_last:
-                if source.hexdigest() != self.manifest.parts[part_name(number)].source:
-                    raise ValueError(
-                        f"{self.folder / part_name(number)} holds embeddings of other items, or of items that were "
-                        f"preprocessed otherwise. {AGAIN}"
-                    )
-                source = RowsHash()
-            yield _rows(raw, self.manifest.item_id)
+        """Compare the rows that consecutive parts were made of with those of today; rows of each batch."""
+        tables = self.items.raw(run[0] * self.batches)
+        for number in run:
+            source = RowsHash()
+            for table in islice(tables, self.batches):
+                source.update(table)
+                yield table.num_rows
+            if source.hexdigest() != self.manifest.parts[part_name(number)].source:
+                raise ValueError(f"{self.folder / part_name(number)} holds embeddings of other items. {AGAIN}")
 
     def _made(self, run: list[int]) -> Iterator[int]:
-        """Embed parts; a batch is written while the next one is embedded, and a part ends before the next begins."""
-        with ThreadPoolExecutor(1) as pool, contextlib.closing(_Writing(self.folder, self.manifest, self.items)) as out:
-            writing: Future[None] | None = None
-            for number, is_last, raw, ready in self._pairs(run):
-                embeddings = self.encode(ready).numpy().astype(np.float32, copy=False)
-                if writing is not None:
-                    writing.result()
-                writing = pool.submit(out.append, number, is_last, raw, ready, embeddings)
-                if is_last:
-                    writing.result()
+        """Embed consecutive parts, while the next batches are prepared; a part ends before the next begins."""
+        with ahead(self.items.prepared(run[0] * self.batches), AHEAD) as prepared:
+            for number in run:
+                yield from self._part(number, islice(prepared, self.batches))
+
+    def _part(self, number: int, prepared: Iterator[tuple[pa.Table, Columns]]) -> Iterator[int]:
+        """Embed a part and list it; batches are written while the next ones are embedded."""
+        told = self.manifest
+        out = PartWriter(self.folder, number, told.item_id, told.attributes, told.dim)
+        with contextlib.closing(out), ThreadPoolExecutor(1) as pool:
+            writing: deque[Future[None]] = deque()
+            for rows, ready in prepared:
+                embeddings = np.asarray(self.encode(ready)).astype(np.float32, copy=False)
+                writing.append(pool.submit(out.append, rows, embeddings))
+                if len(writing) > AHEAD:
+                    writing.popleft().result()
                 yield len(embeddings)
+            for batch in writing:
+                batch.result()
+            told.parts[part_name(number)], told.dim = out.finish(), out.dim
+        told.write(self.folder)
 
 
-class _Writing:
-    """The part that is being written, if any."""
-
-    def __init__(self, folder: Path, manifest: Manifest, items: Rows) -> None:
-        self._folder, self._manifest = folder, manifest
-        self._columns = arrow_schema(items.schema.select_by_name([manifest.item_id, *manifest.attributes]))
-        self._part: PartWriter | None = None
-        self._source = RowsHash()
-
-    def append(self, number: int, is_last: bool, raw: Columns, ready: Columns, embeddings: np.ndarray) -> None:
-        """Write a batch; the last one of a part ends it, and lists it."""
-        ids = raw[self._manifest.item_id].numpy()
-        if not np.isfinite(embeddings).all():
-            bad = ids[int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0])]
-            raise ValueError(
-                f"The embedding of the item {shown(bad)!r} holds NaN or infinity. Train with a lower learning rate."
-            )
-        if self._manifest.dim not in (None, embeddings.shape[1]):
-            raise ValueError(
-                f"{self._folder} holds embeddings of width {self._manifest.dim}. Received {embeddings.shape[1]}. "
-                f"{AGAIN}"
-            )
-        schema = parts_schema(self._columns, embeddings.shape[1])
-        if self._part is None:
-            self._part, self._source = PartWriter(self._folder, number, schema), RowsHash()
-        arrays = [pa.array(raw[name].numpy(), self._columns.field(name).type) for name in self._columns.names]
-        self._part.append(pa.Table.from_arrays([*arrays, embedding_column(embeddings)], schema=schema))
-        self._source.update(raw, ready)
-        if is_last:
-            self._manifest.parts[self._part.path.name] = self._part.finish(self._source.hexdigest())
-            self._manifest.dim, self._part = embeddings.shape[1], None
-            self._manifest.write(self._folder)
-
-    def close(self) -> None:
-        """Remove a part that did not come to its end."""
-        if self._part is not None:
-            self._part.discard()
+def _raw_columns(model: ItemEncoder, preprocessor: Preprocessor) -> list[str]:
+    """What the tower reads, as it is before the preprocessor; a column that this doesn't know passes unchanged."""
+    unknown = [name for name in model.item_columns if name not in preprocessor.schema]
+    return [*preprocessor.raw_columns(model.item_columns).column_names, *unknown]
 
 
-def _rows(columns: Columns, name: str) -> int:
-    return int(columns[name].shape[0])
+def _selected(schema: Schema, names: Sequence[str]) -> Schema:
+    if missing := [name for name in names if name not in schema]:
+        raise ValueError(f"The items lack the columns {missing}. They have {schema.column_names}.")
+    return schema.select_by_name(list(dict.fromkeys(names)))
 
 
 def _begun(folder: Path, wanted: Manifest) -> Manifest:

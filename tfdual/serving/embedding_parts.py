@@ -1,16 +1,11 @@
 """The files of a folder of item embeddings: Parquet parts, and the JSON that says which of them are whole."""
 
-import contextlib
 import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tfdual.serving.manifest import flush_folder, write_flushed
 
@@ -29,7 +24,7 @@ class Part:
         rows: int.
         bytes: int. Size of the file.
         sha256: str. Of the file.
-        source: str. A hash of the rows that were embedded, as they came and as the tower saw them.
+        source: str. A hash of the rows that were embedded.
     """
 
     rows: int
@@ -140,58 +135,6 @@ class Manifest:
 def part_name(number: int) -> str:
     """The file name of a part."""
     return f"part-{number:05}.parquet"
-
-
-def parts_schema(columns: pa.Schema, dim: int) -> pa.Schema:
-    """Columns of a part: ids and attributes as they are, and the embedding."""
-    value = pa.field("element", pa.float32(), nullable=False)
-    return columns.append(pa.field(EMBEDDING, pa.list_(value, dim), nullable=False))
-
-
-def embedding_column(embeddings: np.ndarray) -> pa.Array:
-    """`(rows, dim)` as lists of fixed size, without a copy."""
-    value = pa.field("element", pa.float32(), nullable=False)
-    flat = pa.array(np.ascontiguousarray(embeddings).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, type=pa.list_(value, embeddings.shape[1]))
-
-
-class PartWriter:
-    """A part that is being written, batch by batch, under a hidden name.
-
-    Args:
-        folder: path.
-        number: int. Which part.
-        schema: pyarrow.Schema. Its columns.
-    """
-
-    def __init__(self, folder: Path, number: int, schema: pa.Schema) -> None:
-        self.path = folder / part_name(number)
-        self._aside = folder / f".{self.path.name}.writing"
-        plain = [name for name in schema.names if name != EMBEDDING]
-        self._writer = pq.ParquetWriter(
-            self._aside, schema, compression="none", use_dictionary=plain, write_statistics=plain
-        )
-        self._rows = 0
-
-    def append(self, table: pa.Table) -> None:
-        """Write some rows."""
-        self._writer.write_table(table)
-        self._rows += table.num_rows
-
-    def finish(self, source: str) -> Part:
-        """End the file, and give it its name."""
-        self._writer.close()
-        with self._aside.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-        self._aside.rename(self.path)
-        return Part(self._rows, size, digest, source)
-
-    def discard(self) -> None:
-        """Remove it."""
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self._writer.close()
-        self._aside.unlink(missing_ok=True)
 
 
 def flush_parts(folder: Path, names: list[str]) -> None:
