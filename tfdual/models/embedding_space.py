@@ -17,7 +17,7 @@ def embedding_space(model: "DualEncoder", preprocessor: Preprocessor) -> str:
     digest = hashlib.sha256(preprocessor.fingerprint(columns))
     digest.update(repr((type(model).__name__, sorted(model.item_columns))).encode())
     for variable in model.item_variables:
-        values = np.ascontiguousarray(variable.numpy())
+        values = np.ascontiguousarray(np.asarray(variable.value()))  # of a huge table, not a copy
         digest.update(repr((str(values.dtype), values.shape)).encode())
         digest.update(values.data)
     return digest.hexdigest()[:16]

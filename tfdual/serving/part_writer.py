@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,19 @@ from tfdual.serving.embedding_hashes import RowsHash
 from tfdual.serving.embedding_parts import AGAIN, EMBEDDING, Part, part_name
 
 ELEMENT = pa.field("element", pa.float32(), nullable=False)
+
+
+class HashedFile(io.BufferedWriter):
+    """A new file, and the SHA-256 of what was written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "w"))
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        """Write bytes from the start to the end, as Parquet is written."""
+        self.sha256.update(data)
+        return super().write(data)
 
 
 class PartWriter:
@@ -33,6 +48,7 @@ class PartWriter:
         self._aside = folder / f".{self.path.name}.writing"
         self._item_id, self._attributes = item_id, list(attributes)
         self._source, self._rows = RowsHash(), 0
+        self._file = HashedFile(self._aside)
         self._writer: pq.ParquetWriter | None = None
 
     def append(self, rows: pa.Table, embeddings: np.ndarray) -> None:
@@ -62,7 +78,7 @@ class PartWriter:
     def _write(self, table: pa.Table) -> None:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._aside,
+                self._file,
                 table.schema,
                 compression="none",
                 use_dictionary=self._attributes,  # ids hardly repeat
@@ -75,17 +91,18 @@ class PartWriter:
         """End the file, and give it its name."""
         assert self._writer is not None
         self._writer.close()
-        with self._aside.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+        size = self._file.tell()
+        self._file.close()
         self._aside.rename(self.path)
-        return Part(self._rows, size, digest, self._source.hexdigest())
+        return Part(self._rows, size, self._file.sha256.hexdigest(), self._source.hexdigest())
 
     def close(self) -> None:
         """Remove what was written, unless it has its name already."""
-        if self._writer is not None:
-            with contextlib.suppress(OSError, pa.ArrowException):
+        with contextlib.suppress(OSError, pa.ArrowException):
+            if self._writer is not None:
                 self._writer.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._aside.unlink(missing_ok=True)
 
 
