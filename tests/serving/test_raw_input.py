@@ -45,12 +45,25 @@ def test_python_values_and_arrays_become_tensors_of_the_column(values: Any, argu
     assert tensor.dtype.name == arguments.get("dtype", "int64")
 
 
-@pytest.mark.parametrize("dtype, lists", [("int64", [[1, 2], [], [3]]), ("string", [[b"a"], [b"b", b"c"], []])])
+@pytest.mark.parametrize(
+    "dtype, lists",
+    [
+        ("int64", [[1, 2], [], [3]]),
+        ("string", [[b"a"], [b"b", b"c"], []]),
+        ("float32", [[0.5], [], [1.5, 2.5]]),
+        ("float64", [[], []]),
+    ],
+)
 def test_padding_comes_off_again(dtype: str, lists: list) -> None:
     one = schema(dtype=dtype, is_list=True)
     assert to_ragged(to_dense({"x": lists}, one), one)["x"].to_list() == lists
     ragged = tf.ragged.constant(lists, dtype=dtype)
     assert to_ragged(to_dense({"x": ragged}, one), one)["x"].to_list() == lists
+
+
+def test_padding_between_values_is_a_value() -> None:
+    lists = to_ragged({"x": tf.constant([["", "a", "", ""], ["", "", "", ""]])}, schema(dtype="string", is_list=True))
+    assert lists["x"].to_list() == [[b"", b"a"], []]
 
 
 @pytest.mark.parametrize(

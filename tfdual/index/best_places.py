@@ -43,9 +43,9 @@ def joined(first: Found, second: Found, k: Tensor) -> Found:
 
 
 def without(found: Found, exclude: Tensor, k: Tensor) -> Found:
-    """The first `k` of lists, best first, that don't stand in `exclude`, int32 `(batch, n)`; n is at least 1."""
+    """The first `k` of lists, best first, that don't stand in `exclude`, int32 `(batch, n)`, padded with -1."""
     positions, scores = found
-    ordered = tf.sort(exclude, axis=1)
+    ordered = tf.sort(tf.pad(exclude, [[0, 0], [0, 1]], constant_values=-1), axis=1)
     places = tf.minimum(tf.searchsorted(ordered, positions), tf.shape(ordered)[1] - 1)
     excluded = tf.equal(tf.gather(ordered, places, batch_dims=1), positions)
     return best_of_ascending(positions, tf.where(excluded, -float("inf"), scores), k)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -116,6 +117,10 @@ class Index(ABC):
             return self._find(**arguments, changed=live.changed)
         return self._traced(arguments, live.changed, self.dim)
 
+    def search_now(self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None) -> Found:
+        """`search_positions` of checked arguments, in a graph that fits as long as `items.changed` stays as it is."""
+        return self._find(queries, k, exclude, allow, self.items.changed)
+
     def _find(
         self,
         queries: Tensor,
@@ -126,19 +131,15 @@ class Index(ABC):
     ) -> Found:
         """What `search_positions` gives; `changed`: whether rows are dead, and fresh, as bools or tensors."""
         live, queries = self.items, prepared_queries(queries, self.distance)
-        k = tf.minimum(k, live.live_in_graph)
-        # One column of `exclude` is padding.
-        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1] - 1, live.live_in_graph)
-        built_k = tf.minimum(wider, live.built)
-
+        most = live.built if (as_built := changed[0] is changed[1] is False) else live.live_in_graph
+        k = tf.minimum(k, most)
+        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1], most)
+        built_k = wider if as_built else tf.minimum(wider, live.built)
+        search = partial(self._search, queries, built_k)
         if allow is not None:
-            found = self._search(queries, built_k, tf.logical_and(allow[:, : live.built], live.alive), None)
+            found = search(tf.logical_and(allow[:, : live.built], live.alive), None)
         else:
-            found = either(
-                changed[0],
-                lambda: self._search(queries, built_k, live.alive, live.alive_count),
-                lambda: self._search(queries, built_k, None, None),
-            )
+            found = either(changed[0], lambda: search(live.alive, live.alive_count), lambda: search(None, None))
         found = either(
             changed[1], lambda: joined(found, live.fresh.search(queries, wider, allow), wider), lambda: found
         )
@@ -190,10 +191,9 @@ class Index(ABC):
             FileExistsError: something stands there.
             OSError: it can't be written. Nothing is left behind.
         """
-        live = self.items
 
         def write(aside: Path) -> None:
-            live.save(aside)
+            self.items.save(aside)
             self._save(aside)
 
         kind = {"kind": type(self).__name__, "dim": self.dim, "space": self.space}
@@ -254,9 +254,8 @@ class Index(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Kind, sizes, changes and settings, as plain JSON types."""
-        live = self.items
         settings = {"dim": self.dim, "distance": self.distance, "exact": self.is_exact}
-        return {"kind": type(self).__name__} | live.counts() | settings | self._about()
+        return {"kind": type(self).__name__} | self.items.counts() | settings | self._about()
 
     @property
     def _in_one_graph(self) -> bool:

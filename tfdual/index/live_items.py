@@ -61,6 +61,10 @@ class LiveItems:
         """`position_count`, as a scalar that a traced graph reads anew."""
         return self.built + tf.shape(self._added.variables[0].value())[0] - 1
 
+    def ids_now(self, positions: Tensor) -> Tensor:
+        """`ids` of what a search finds, in a graph that fits as long as `changed` stays as it is."""
+        return self.ids(positions) if self.fresh.size else self._built.ids(positions)
+
     def live_ids(self) -> Tensor:
         """The ids that can be found, `(items,)`, by position; for a graph."""
         built = tf.cast(tf.where(self._alive.value())[:, 0], tf.int32)

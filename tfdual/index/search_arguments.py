@@ -72,10 +72,8 @@ def checked_ids(ids: Any, kind: str) -> Tensor:
 
 
 def _positions(positions: Any) -> Tensor:
-    """Positions of int32, `(batch, n)`, dense, and with at least one column."""
-    if isinstance(positions, tf.RaggedTensor):
-        positions = positions.to_tensor(-1)
-    return tf.pad(tf.cast(positions, tf.int32), [[0, 0], [0, 1]], constant_values=-1)
+    """Positions of int32, `(batch, n)`, dense."""
+    return tf.cast(positions.to_tensor(-1) if isinstance(positions, tf.RaggedTensor) else positions, tf.int32)
 
 
 def _allow(allow: Any, queries: Tensor, live: LiveItems) -> Tensor:

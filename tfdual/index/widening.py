@@ -1,6 +1,5 @@
 """An approximate search that goes on until enough is found."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -83,13 +82,13 @@ def _widened(
     return positions, scores
 
 
-def first_leaves(width: Tensor, items: int, leaves: tuple[int, int]) -> Any:
-    """How many leaves to search for lists of `width`; an int of an eager one, or a tensor."""
+def first_leaves(width: Any, items: int, leaves: tuple[int, int]) -> Any:
+    """How many leaves to search: twice as many as lists of `width` fill. An int of an eager width, or a tensor."""
     first, every = leaves
+    items_a_list = max(1, items // (2 * every))
     if tf.executing_eagerly():
-        return min(max(math.ceil(2 * int(width) * every / items), first), every)
-    expected = tf.cast(tf.math.ceil(2 * tf.cast(width, tf.float64) * every / items), tf.int32)
-    return tf.minimum(tf.maximum(expected, first), every)
+        return min(max(int(width) // items_a_list + 1, first), every)
+    return tf.minimum(tf.maximum(width // items_a_list + 1, first), every)
 
 
 def _wanted(k: Tensor, items: int, allowed: Tensor | None, count: Tensor | None) -> tuple[Tensor, Tensor]:

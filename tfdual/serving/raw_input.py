@@ -1,6 +1,7 @@
 """Raw query columns at the door of a served model: dense tensors in, ragged inside."""
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,29 +45,33 @@ def plainest_query(schema: Schema) -> dict[str, list]:
     return query
 
 
-def one_row_each(inputs: Mapping[str, Tensor], schema: Schema, options: Collection[str] = ()) -> dict[str, Tensor]:
-    """The inputs, each with as many rows; what may be left out may have one row for all.
+def one_row_each(inputs: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:
+    """The inputs, each column with as many rows.
 
     Args:
-        inputs: name -> `(batch, ...)` or `(1, ...)`.
+        inputs: name -> `(batch, ...)`; what may be left out, nullable columns and inputs that are no columns, may also
+            be `(1, ...)`.
         schema: Schema. The columns.
-        options: names of inputs that are no columns.
     """
-    repeated = {column.name for column in schema if column.nullable} | set(options)
-    rows = {name: tf.shape(inputs[name])[0] for name in inputs}
-    required = [rows[name] for name in sorted(rows) if name not in repeated]
-    batch = required[0] if required else tf.reduce_max([rows[name] for name in rows])
-    fits = [
-        tf.equal(count, batch) | (tf.equal(count, 1) if name in repeated else tf.constant(False))
-        for name, count in rows.items()
-    ]
-    message = ["Each input holds one row a query. Received these numbers of rows:"]
-    message += [part for name, count in sorted(rows.items()) for part in (name, count)]
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), message, summarize=10)]):
+    required = {column.name for column in schema if not column.nullable}
+    names = sorted(inputs, key=lambda name: (name not in required, inputs[name].dtype.name))
+    counts = _row_counts([inputs[name] for name in names])
+    batch = counts[0] if required else tf.reduce_max(counts)
+    fits = (counts == batch) | (counts == [-1 if name in required else 1 for name in names])
+    message = ["Each input holds one row a query. Received these numbers of rows:", names, counts]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), message, summarize=len(names))]):
         return {
-            name: _repeated(values, batch) if name in repeated else tf.identity(values)
+            name: _repeated(values, batch) if name in schema and name not in required else tf.identity(values)
             for name, values in inputs.items()
         }
+
+
+def _row_counts(tensors: Sequence[Tensor]) -> Tensor:
+    """How many rows each has; those of one type after another are one node of the graph."""
+    groups = itertools.groupby(tensors, lambda tensor: tensor.dtype)
+    shapes = [shape for _, group in groups for shape in tf.shape_n(list(group))]
+    firsts = np.cumsum([0, *(tensor.shape.rank for tensor in tensors)])[:-1]
+    return tf.gather(tf.concat(shapes, axis=0), firsts)
 
 
 def _repeated(values: Tensor, batch: Tensor) -> Tensor:
@@ -76,12 +81,22 @@ def _repeated(values: Tensor, batch: Tensor) -> Tensor:
 
 
 def to_ragged(features: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:
-    """Take the padding (`""` or -1) at the end of lists away."""
+    """Take the padding (`""`, -1 or NaN) at the end of lists away."""
     ready = dict(features)
     for column in schema:
         if column.is_list and column.width is None:
-            ready[column.name] = tf.RaggedTensor.from_tensor(features[column.name], padding=PADDING[column.dtype])
+            ready[column.name] = _without_padding(features[column.name])
     return ready
+
+
+def _without_padding(values: Tensor) -> tf.RaggedTensor:
+    """What `RaggedTensor.from_tensor` gives, in a third of the nodes."""
+    padding = PADDING[values.dtype.name]
+    there = tf.equal(values, values) if values.dtype.is_floating else tf.not_equal(values, padding)
+    inside = tf.cumsum(tf.cast(there, tf.int32), axis=1, reverse=True) > 0  # up to the last value
+    places = tf.where(inside)
+    rows = tf.shape(values, tf.int64)[0]
+    return tf.RaggedTensor.from_value_rowids(tf.gather_nd(values, places), places[:, 0], rows, validate=False)
 
 
 def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor]:

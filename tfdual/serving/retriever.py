@@ -58,9 +58,7 @@ class Retriever:
             graph: ServedGraph.
             description: plain JSON types to keep with it, beside what the graph itself tells.
         """
-        functions = {
-            name: lambda function=function, **inputs: function(inputs) for name, function in graph.functions.items()
-        }
+        functions = {name: lambda name=name, **inputs: graph.functions[name](inputs) for name in graph.functions}
         return cls(functions, {**description, **graph.describe()}, graph)
 
     @property

@@ -87,6 +87,7 @@ class ServedGraph(tf.Module):
         self.resources += items.tower.resources if items.tower else []
         self.resources += items.reranker.variables if items.reranker else []
         self._functions, self._defaults = self._made()
+        self._made_for = items.index.items.changed
         self.item_ids = tf.function(items.index.items.live_ids, input_signature=[], autograph=False)
 
     @property
@@ -96,7 +97,13 @@ class ServedGraph(tf.Module):
 
     @property
     def functions(self) -> dict[str, Any]:
-        """What TensorFlow Serving offers: signature name -> function of its inputs by name."""
+        """What TensorFlow Serving offers: signature name -> function of its inputs by name.
+
+        They are for the index of now: the first change, and the first deletion, makes others.
+        """
+        if self._made_for != (changed := self.items.index.items.changed):
+            self._functions, self._defaults = self._made()
+            self._made_for = changed
         return self._functions
 
     @property
@@ -162,7 +169,7 @@ class ServedGraph(tf.Module):
 
     def _searching(self, tower: ServedTower) -> Callable[[Columns], Columns]:
         def search(inputs: Columns) -> Columns:
-            inputs = one_row_each(inputs, tower.schema, {"k", "exclude", "filter"})
+            inputs = one_row_each(inputs, tower.schema)
             features = {name: inputs[name] for name in tower.schema.column_names}
             return self._found(tower.ready(features), tower, inputs)
 
@@ -197,18 +204,7 @@ class ServedGraph(tf.Module):
         with tf.control_dependencies([_at_least_one(options["k"])]):
             most = tf.maximum(tf.reduce_max(options["k"]), 1)  # an empty batch has none
         wanted = most if reranker is None else tf.maximum(most, reranker.candidates)
-        excluded = index.items.positions(options["exclude"])
-
-        def searched(allow: Tensor | None) -> tuple[Tensor, Tensor]:
-            return index.search_positions(queries, wanted, excluded, allow)
-
-        if self.items.filters:
-            terms = options["filter"]
-            positions, scores = tf.cond(
-                tf.reduce_any(terms != ""), lambda: searched(self._allowed(terms)), lambda: searched(None)
-            )
-        else:
-            positions, scores = searched(None)
+        positions, scores = self._searched(queries, wanted, options)
         if reranker is not None:
             # Of a batch with different k, a query gets the candidates that it would get alone.
             own = tf.range(tf.shape(positions)[1]) < tf.maximum(options["k"], reranker.candidates)[:, None]
@@ -217,7 +213,29 @@ class ServedGraph(tf.Module):
         inside = tf.range(tf.shape(positions)[1]) < options["k"][:, None]
         positions, scores = tf.where(inside, positions, -1), tf.where(inside, scores, -float("inf"))
         attributes = {name: columns.at_or_missing(name, positions) for name in self.items.attributes}
-        return {"id": index.items.ids(positions), "score": scores, **attributes}
+        return {"id": index.items.ids_now(positions), "score": scores, **attributes}
+
+    def _searched(self, queries: Tensor, k: Tensor, options: Columns) -> tuple[Tensor, Tensor]:
+        """Positions and scores. A request that excludes nothing and has no filter pays for neither."""
+        narrowed = tf.size(options["exclude"]) > 0
+        if self.items.filters:
+            narrowed |= tf.reduce_any(options["filter"] != "")
+        return tf.cond(
+            narrowed,
+            lambda: self._narrowed(queries, k, options),
+            lambda: self.items.index.search_now(queries, k),
+        )
+
+    def _narrowed(self, queries: Tensor, k: Tensor, options: Columns) -> tuple[Tensor, Tensor]:
+        index, exclude = self.items.index, options["exclude"]
+        exclude = index.items.positions(tf.broadcast_to(exclude, [tf.shape(queries)[0], tf.shape(exclude)[1]]))
+        if not self.items.filters:
+            return index.search_now(queries, k, exclude)
+        return tf.cond(
+            tf.reduce_any(options["filter"] != ""),
+            lambda: index.search_now(queries, k, exclude, self._allowed(options["filter"])),
+            lambda: index.search_now(queries, k, exclude),
+        )
 
     def _allowed(self, terms: Tensor) -> Tensor:
         """Bool `(1, items)`, or `(batch, items)` where the queries' filters differ."""
