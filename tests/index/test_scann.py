@@ -140,6 +140,22 @@ def test_python_and_graph_find_the_same_neighbours(several: dict[str, ScaNN], di
         np.testing.assert_allclose(scores, traced_scores, rtol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:ScaNN finds")
+@pytest.mark.parametrize("k, leaves_to_search", [(10, 20), (400, 1)])
+def test_a_graph_finds_the_same_in_batches_of_any_size(k: int, leaves_to_search: int) -> None:
+    index = ScaNN(leaves_to_search=leaves_to_search, reorder=100).build(LARGE)
+    queries = clustered(600, seed=4)
+    spec = [tf.TensorSpec([None, queries.shape[1]])]
+    graph = tf.function(lambda queries: index.search_positions(queries, k), input_signature=spec)
+    positions, scores = (part.numpy() for part in index.search_positions(tf.constant(queries), k))
+    for size in (0, 1, 2, 31, 32, 33, 255, 511, 512, 600):
+        found = graph(tf.constant(queries[:size]))
+        assert found[0].shape == (size, k)
+        np.testing.assert_allclose(found[1], scores[:size], rtol=1e-5, atol=1e-5)
+        assert (found[0].numpy() == positions[:size]).mean() > 0.999 or not size
+
+
 def test_the_recall_of_a_search_is_that_by_hand(several: dict[str, ScaNN]) -> None:
     index = several["dot"]
     found, _ = index.search_positions(ASKED, 10)

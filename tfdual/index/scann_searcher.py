@@ -1,8 +1,10 @@
 """One trained ScaNN searcher with two faces: pybind in Python, the TensorFlow op in a graph."""
 
+import functools
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tfdual.index.best_places import Found
 
 ADVICE = "ScaNN has wheels for Linux only (`pip install scann`); elsewhere use `tfdual.BruteForce()`."
 QUERIES_AT_ONCE = 256
+HALVED = 32, 2 * QUERIES_AT_ONCE  # batches that the op, on two cores, would search by one of them
 MEASURES = {"dot": "dot_product", "cosine": "dot_product", "l2": "squared_l2"}
 # In the order that ScannState takes them; an asset that a configuration lacks is empty.
 STATE: tuple[tuple[str, Any], ...] = (
@@ -79,10 +82,11 @@ class ScannSearcher:
         """
         if tf.executing_eagerly():
             return self._in_python(queries.numpy(), int(k), int(leaves), int(reorder))
-        positions, distances = self._op().search_batched_parallel(queries, k, reorder, leaves)
-        lacking = [[0, 0], [0, k - tf.shape(distances)[1]]]  # columns that no query filled are left out
-        distances = tf.pad(distances, lacking, constant_values=np.nan)
-        return self._found(tf.pad(positions, lacking), distances)
+        handle = scann_ops().searcher_from_module(self._state).searcher_handle
+        arguments = handle, queries, k, leaves, reorder
+        rows = tf.shape(queries)[0]
+        alone = (rows < HALVED[0]) | (rows >= HALVED[1])
+        return self._found(*tf.cond(alone, lambda: _by_op(*arguments), lambda: _halves_by_op()(*arguments)))
 
     def _in_python(self, queries: np.ndarray, k: int, leaves: int, reorder: int) -> Found:
         if not len(queries):
@@ -90,9 +94,6 @@ class ScannSearcher:
         at_once = max(1, min(QUERIES_AT_ONCE, -(-len(queries) // (os.cpu_count() or 1))))
         positions, distances = self._pybind.search_batched_parallel(queries, k, reorder, leaves, at_once)
         return self._found(tf.constant(positions.astype(np.int32)), tf.constant(distances))
-
-    def _op(self) -> Any:
-        return scann_ops().searcher_from_module(self._state)
 
     def _found(self, positions: Tensor, distances: Tensor) -> Found:
         missing = tf.math.is_nan(distances)
@@ -136,6 +137,31 @@ def scann_ops() -> Any:
         ImportError: scann is not installed.
     """
     return require("scann.scann_ops.py.scann_ops", advice=ADVICE)
+
+
+def _by_op(handle: Tensor, queries: Tensor, k: Tensor, leaves: Tensor, reorder: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions and distances `(batch, k)`; NaN where nothing was found."""
+    positions, distances = scann_ops().ScannSearcher(handle).search_batched_parallel(queries, k, reorder, leaves)
+    lacking = [[0, 0], [0, k - tf.shape(distances)[1]]]  # columns that no query filled are left out
+    return tf.pad(positions, lacking), tf.pad(distances, lacking, constant_values=np.nan)
+
+
+@functools.cache
+def _halves_by_op() -> Callable[..., tuple[Tensor, ...]]:
+    """What `_by_op` gives, of at least two queries, by two ops at the same time.
+
+    The op shares a batch among one thread fewer than there are cores, in parts of 256. In a `tf.function`, two ops of
+    one searcher would run one after the other, as if they changed it; a wrapped function leaves their order open.
+    """
+
+    def halves(handle: Tensor, queries: Tensor, *numbers: Tensor) -> tuple[Tensor, ...]:
+        half = tf.shape(queries)[0] // 2
+        parts = [_by_op(handle, part, *numbers) for part in (queries[:half], queries[half:])]
+        return tuple(tf.concat(pair, axis=0) for pair in zip(*parts, strict=True))
+
+    specs = [tf.TensorSpec([], tf.resource), tf.TensorSpec([None, None]), *[tf.TensorSpec([], tf.int32)] * 3]
+    with tf.init_scope():
+        return tf.compat.v1.wrap_function(halves, specs)
 
 
 def _asset(path: Path, dtype: Any) -> Any:
