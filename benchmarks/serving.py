@@ -1,7 +1,8 @@
 """One query at a time through an exported artefact, beside the bare ScaNN op of its index; and the cold start.
 
 Each variant has a process of its own; they take turns, one round each. All but `Retriever.search` have TensorFlow and
-scann alone.
+scann alone. The empty signature has the inputs of `serving_default` and does nothing: what a call from Python costs by
+itself.
 """
 
 import argparse
@@ -20,10 +21,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-BARE, SERVED, PYTHON = "bare op", "serving_default", "Retriever.search"
+BARE, EMPTY, SERVED, PYTHON = "bare op", "empty signature", "serving_default", "Retriever.search"
 ALONE = "serving_worker.py"
 SCRIPTS = {
     BARE: ALONE,
+    EMPTY: ALONE,
     SERVED: ALONE,
     "serving_examples": ALONE,
     "embed_query": ALONE,

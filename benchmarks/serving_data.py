@@ -12,7 +12,10 @@ from index_data import DIM, K
 
 import tfdual
 from tfdual import ColumnSchema, Schema, Tags
+from tfdual.index.scann_searcher import scann_ops
 from tfdual.preprocessing import HashBuckets
+from tfdual.serving.raw_input import tensor_spec
+from tfdual.serving.search_options import option_specs
 
 TARGET_RECALL = 0.9
 VALUES = {"user": 100_000, "city": 5_000, "country": 200, "language": 50, "device": 20, "segment": 8}
@@ -27,7 +30,7 @@ SCHEMA = Schema(
         ColumnSchema("item", [Tags.ITEM_ID]),
     ]
 )
-ARTEFACT, BARE, REQUESTS = "artefact", "bare", "requests.json"
+ARTEFACT, BARE, EMPTY, REQUESTS = "artefact", "bare", "empty", "requests.json"
 
 
 def queries(count: int, seed: int) -> dict[str, list]:
@@ -45,7 +48,7 @@ def write(folder: Path, items: int, requests: int) -> dict:
     """Build, export, and describe the index.
 
     The vectors are drawn around centres and the query tower is not trained: a search takes as long as with any, and
-    both variants search for the same embeddings.
+    the variants that search do so for the same embeddings.
     """
     keras.utils.set_random_seed(0)
     clusters = index_data.Clusters(max(1, min(index_data.CENTRES, items // index_data.ITEMS_A_CENTRE)), seed=0)
@@ -60,6 +63,7 @@ def write(folder: Path, items: int, requests: int) -> dict:
     (folder / REQUESTS).write_text(json.dumps(asked))
     np.save(folder / "embeddings.npy", retriever.embed_query(asked))
     export_bare(index, folder / BARE)
+    export_empty(folder / EMPTY)
     return index.describe()
 
 
@@ -78,17 +82,26 @@ def model_of(items: int) -> tuple[tfdual.Preprocessor, tfdual.TwoTowerModel]:
 
 def export_bare(index: tfdual.ScaNN, folder: Path) -> None:
     """scann's own TensorFlow searcher of the same tree with the tuned numbers, as its documentation exports it."""
-    searcher, about = index._searcher, index.describe()
+    about = index.describe()
     module = tf.Module()
-    module.state = searcher.state
+    module.state = index._searcher.state
 
     def search(queries: tf.Tensor) -> dict[str, tf.Tensor]:
-        positions, scores = searcher._op().search_batched_parallel(
-            queries, K, about["reorder"], about["leaves_to_search"]
-        )
+        searcher = scann_ops().searcher_from_module(module.state)
+        positions, scores = searcher.search_batched_parallel(queries, K, about["reorder"], about["leaves_to_search"])
         return {"position": positions, "score": scores}
 
     spec = tf.TensorSpec([None, DIM], name="queries")
     signatures = {"serving_default": tf.function(search, input_signature=[spec])}
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+
+
+def export_empty(folder: Path) -> None:
+    """The inputs of the artefact's `serving_default`, and nothing done with them: what a call costs by itself."""
+    specs = {column.name: tensor_spec(column) for column in SCHEMA.select_by_tag(Tags.USER)} | option_specs(
+        "int64", False
+    )
+    module = tf.Module()
+    module.empty = tf.function(lambda inputs: {"id": tf.identity(inputs["k"])}, input_signature=[specs])
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.empty})

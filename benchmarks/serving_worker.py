@@ -10,6 +10,8 @@ import tensorflow as tf
 from serving_requests import columns_of, dense_requests, examples, options, timed
 from worker import Worker
 
+FOLDERS = {"bare op": "bare", "empty signature": "empty"}
+
 
 def asker(worker: Worker, signatures: dict) -> Callable[[int], object]:
     """A request by its number, as the variant asks it."""
@@ -32,7 +34,7 @@ def main() -> None:
     worker = Worker()
     worker.versions("tensorflow", "scann")
     assert "tfdual" not in sys.modules
-    folder = worker.path / ("bare" if worker.variant == "bare op" else "artefact/1")
+    folder = worker.path / FOLDERS.get(worker.variant, "artefact/1")
     worker.start(0)
     begun = time.perf_counter()
     loaded = tf.saved_model.load(str(folder))

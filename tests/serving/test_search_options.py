@@ -199,6 +199,22 @@ def test_an_item_added_at_noon_is_found_at_noon_and_exported(trained: tuple, tmp
     np.testing.assert_allclose(found["score"][0], wanted, atol=1e-6)
 
 
+def test_searches_before_a_change_don_t_hide_it(trained: tuple) -> None:
+    retriever = made(trained)
+
+    def of_the_year(year: int) -> list[str]:
+        return retriever.search(QUERIES, k=1, filter=f"year == {year}")["id"][:, 0].tolist()
+
+    assert of_the_year(3000) == [""] * 3
+    retriever.upsert({"book": ["b3"], "year": [3000], "shelf": ["north"], "genres": [[]]})
+    assert of_the_year(3000) == ["b3"] * 3
+    retriever.upsert({"book": ["fresh"], "year": [3001], "shelf": ["north"], "genres": [[]]})
+    assert of_the_year(3001) == ["fresh"] * 3
+    retriever.delete(["fresh", "b3", "b4"])
+    assert of_the_year(3000) == of_the_year(3001) == of_the_year(1984) == [""] * 3
+    assert set(retriever.search(QUERIES, k=COUNT)["id"][0]) == {f"b{n}" for n in range(COUNT)} - {"b3", "b4"}
+
+
 def test_a_loaded_retriever_is_not_changed(both: dict[str, Retriever]) -> None:
     with pytest.raises(ValueError, match="A loaded retriever is not changed"):
         both["loaded"].delete(["b1"])

@@ -73,7 +73,7 @@ class Table(keras.layers.Layer):
         """The rows of ids of any shape, `(..., dim)`, float32."""
         build_once(self)
         inside = ops.logical_and(ids >= 0, ids < self.cardinality)
-        return self._look_up(ops.where(inside, ids, ops.zeros_like(ids)))
+        return self._look_up(ops.where(inside, ids, 0))
 
     def call(
         self, ids: Tensor, weights: Tensor | None = None, combiner: str | None = None, column_name: str | None = None

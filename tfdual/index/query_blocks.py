@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
+from tfdual.index.seldom import seldom
 
 
 def by_blocks(search: Callable[..., Found], arguments: Sequence[Tensor], width: Tensor, at_once: int | Tensor) -> Found:
@@ -19,7 +20,9 @@ def by_blocks(search: Callable[..., Found], arguments: Sequence[Tensor], width: 
     """
     rows = tf.shape(arguments[0])[0]
     return tf.cond(
-        rows <= at_once, lambda: search(*arguments), lambda: _in_blocks(search, arguments, width, rows, at_once)
+        rows <= at_once,
+        lambda: search(*arguments),
+        seldom(lambda: _in_blocks(search, arguments, width, rows, at_once)),
     )
 
 

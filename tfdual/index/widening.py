@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, best_of_ascending, either, filled
+from tfdual.index.seldom import seldom
 
 SLACK = 1.2
 
@@ -37,7 +38,7 @@ def widened(
         lacking = tf.reduce_any(found[0] < 0)
         if isinstance(leaves_now, int):
             lacking = bool(lacking)
-        return either(lacking, lambda: _widened(search, k, items, leaves, None, None), lambda: found)
+        return either(lacking, seldom(lambda: _widened(search, k, items, leaves, None, None)), lambda: found)
     return _widened(search, k, items, leaves, allowed, count)
 
 

@@ -68,4 +68,4 @@ class Standardize(Transform):
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
         values = tf.cast(values, tf.float64)
         scaled = (values - self.mean) / self.standard_deviation
-        return tf.cast(tf.where(tf.math.is_nan(values), tf.zeros_like(scaled), scaled), tf.float32)
+        return tf.cast(tf.where(tf.math.is_nan(values), tf.constant(0.0, tf.float64), scaled), tf.float32)

@@ -30,7 +30,7 @@ class ValueIds:
     """
 
     def __init__(self, values: pa.ChunkedArray, num_oov_indices: int) -> None:
-        self.values = values
+        self.values, self._unknown = values, num_oov_indices
         self._strings = not pa.types.is_integer(values.type)
         self._escaped = False
         if not len(values):  # Keras takes no empty file
@@ -63,7 +63,13 @@ class ValueIds:
             values = tf.cast(values, tf.int64)
         for raw, escaped in ESCAPES if self._escaped else ():
             values = tf.strings.regex_replace(values, re.escape(raw), escaped.replace("\\", "\\\\"))
-        return self._lookup(values)
+        if self._unknown > 1 or not len(self.values):
+            return self._lookup(values)
+        # As Keras looks up, with a constant for the unknown id, which a graph would capture.
+        table, unknown = self._lookup.lookup_table.resource_handle, tf.constant(0, tf.int64)
+        ids = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=values, default_value=unknown)
+        ids.set_shape(values.shape)
+        return ids
 
     def ids_of(self, values: pa.ChunkedArray) -> np.ndarray:
         """The ids of an Arrow column, by parts."""

@@ -1,7 +1,7 @@
 """Raw query columns at the door of a served model: dense tensors in, ragged inside."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,10 @@ def tensor_spec(column: ColumnSchema) -> tf.TensorSpec:
     return tf.TensorSpec(shape, column.dtype, name=column.name)
 
 
-def missing_values(schema: Schema) -> dict[str, Tensor]:
+def missing_values(columns: Iterable[ColumnSchema]) -> dict[str, Tensor]:
     """One row of each column that may be left out, those that are nullable: what the preprocessor takes as missing."""
     missing = {}
-    for column in schema:
+    for column in columns:
         if column.nullable:
             shape = tensor_spec(column).shape
             rows = [1] if shape.rank == 1 else [1, shape[1] or 0]
@@ -112,14 +112,14 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
     """
     if unknown := sorted(set(features) - set(schema.column_names)):
         raise ValueError(f"The model doesn't know the query columns {unknown}. It takes {schema.column_names}.")
-    missing = missing_values(schema)
-    if lacking := [name for name in schema.column_names if name not in features and name not in missing]:
+    left_out = [column for column in schema if column.name not in features]
+    if lacking := [column.name for column in left_out if not column.nullable]:
         raise ValueError(f"The query lacks the columns {lacking}. It needs {schema.column_names}.")
     dense = {column.name: _dense(features[column.name], column) for column in schema if column.name in features}
     sizes = {name: int(tensor.shape[0]) for name, tensor in dense.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"All query columns must hold the same number of queries. Received {sizes}.")
-    return missing | dense
+    return missing_values(left_out) | dense
 
 
 def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
@@ -131,7 +131,9 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
         if column.is_list and column.width is None and not isinstance(values, tf.Tensor | np.ndarray):
             values = _padded(values, PADDING[column.dtype])
         given = tf.convert_to_tensor(values, dtype_hint="float64" if column.dtype == "float64" else None)
-        tensor = tf.ensure_shape(tf.cast(given, column.dtype), tensor_spec(column).shape)
+        tensor = given if given.dtype == column.dtype else tf.cast(given, column.dtype)
+        if not tensor_spec(column).shape.is_compatible_with(tensor.shape):
+            raise ValueError(f"the shape is {tensor.shape}")
         if column.dtype.startswith("int") and not _same_integers(given, tensor):
             raise TypeError("not integers of that size")
         return tensor

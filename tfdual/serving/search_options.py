@@ -28,8 +28,8 @@ def option_specs(id_kind: str, filtered: bool) -> dict[str, tf.TensorSpec]:
 
 def option_defaults(id_kind: str, filtered: bool) -> dict[str, Tensor]:
     """What a request means that leaves them out: 10 items of all."""
-    defaults = {"k": tf.constant([DEFAULT_K], tf.int32), "exclude": tf.zeros([1, 0], id_kind)}
-    return defaults | ({"filter": tf.zeros([1, 0], tf.string)} if filtered else {})
+    defaults = {"k": tf.constant([DEFAULT_K], tf.int32), "exclude": tf.constant([[]], id_kind)}
+    return defaults | ({"filter": tf.constant([[]], tf.string)} if filtered else {})
 
 
 def given_options(

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index import Index
 from tfdual.index.distances import pair_scores
+from tfdual.index.seldom import seldom
 from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
 from tfdual.serving.item_columns import ItemColumns
@@ -222,7 +223,7 @@ class ServedGraph(tf.Module):
             narrowed |= tf.reduce_any(options["filter"] != "")
         return tf.cond(
             narrowed,
-            lambda: self._narrowed(queries, k, options),
+            seldom(lambda: self._narrowed(queries, k, options)),
             lambda: self.items.index.search_now(queries, k),
         )
 
