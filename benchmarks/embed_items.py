@@ -1,111 +1,120 @@
-"""Items through the item tower to a folder and to an index, beside the bare forward of the tower over the same batches.
+"""Items through the item tower to a folder and to an index, beside the bare forward of the tower over ready batches.
 
-The tower: an id table of 64, a category of 1,000 values and a price, MLP 128-64. Each variant is a process.
+Each variant has a process of its own; those of one tower take turns.
 """
 
 import argparse
-import json
 import os
-import resource
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
-import keras
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from harness import HERE, write_report
+from embed_items_worker import BATCH, TOWERS, VARIANTS, write_items
+from harness import HERE, Variant, measure, write_report
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-import tfdual
-from tfdual import ColumnSchema, EmbeddingOptions, MLPBlock, Schema, Tags
-from tfdual.serving import embed_items
-
-SCHEMA = Schema(
-    [
-        ColumnSchema("user_id", [Tags.USER_ID]),
-        ColumnSchema("item_id", [Tags.ITEM_ID]),
-        ColumnSchema("category", [Tags.ITEM, Tags.CATEGORICAL]),
-        ColumnSchema("price", [Tags.ITEM], dtype="float32"),
-        ColumnSchema("title", [Tags.ITEM], dtype="string"),
-    ]
-)
-READ = ("item_id", "category", "price")
-BATCH = 4_096
-VARIANTS = {
-    "forward": "bare forward",
+NAMES = {
+    "forward": "forward of ready batches",
+    "read": "reading and preprocessing alone",
     "embed": "embed_items",
-    "resume": "complete: read against the items",
-    "index": "BruteForce",
+    "again": "embed_items of a whole folder",
+    "index": "BruteForce of the folder",
 }
+SHARE, MOST_MB = 0.8, 3_000
+SECONDS, PROCESSOR = "seconds", "processor_seconds"
 
 
-def write_items(path: Path, items: int) -> None:
-    """Items in random order of their ids."""
-    chance = np.random.default_rng(0)
-    ids = chance.permutation(items)
-    columns = {
-        "item_id": ids,
-        "category": chance.integers(0, 1_000, items),
-        "price": chance.normal(size=items).astype(np.float32),
-        "title": [f"Item number {number}" for number in ids],
+def share(rounds: dict[str, list[dict]], part: Callable[[dict[str, dict]], float]) -> dict[str, float]:
+    """Median, least and greatest of a number of each round."""
+    together = [dict(zip(rounds, one, strict=True)) for one in zip(*rounds.values(), strict=True)]
+    values = [part(one) for one in together]
+    return {"median": round(median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+
+
+def summary(variants: list[Variant], items: int) -> dict:
+    """Medians of the variants of one tower, and what the forward's time is of theirs, in the same round."""
+    rounds = {variant.name.split()[1]: variant.rounds for variant in variants}
+    result: dict[str, dict] = {}
+    for variant, found in rounds.items():
+        seconds = median(one[SECONDS] for one in found)
+        result[variant] = {
+            "items_a_second": round(items / seconds),
+            SECONDS: round(seconds, 3),
+            PROCESSOR: round(median(one[PROCESSOR] for one in found), 3),
+            "forward_share": share(rounds, lambda one, name=variant: one["forward"][SECONDS] / one[name][SECONDS]),
+            "forward_processor_share": share(
+                rounds, lambda one, name=variant: one["forward"][PROCESSOR] / one[name][PROCESSOR]
+            ),
+            "peak_mb": max(one["peak_mb"] for one in found),
+        }
+    both = share(rounds, lambda one: one["forward"][SECONDS] / (one["embed"][SECONDS] + one["index"][SECONDS]))
+    return {"variants": result, "embed_and_index": {"forward_share": both}}
+
+
+def table(tower: str, items: int, result: dict) -> Table:
+    """One tower for people."""
+    columns, layers = TOWERS[tower]
+    title = f"{items:,} items, the {tower} tower: {len(columns)} columns, MLP {'-'.join(map(str, layers))}"
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for heading in ("", "items/s", "processor s", "forward's time", "its processor time", "MB"):
+        shown.add_column(heading, justify="right" if heading else "left")
+    for variant, row in result["variants"].items():
+        shares = (row["forward_share"]["median"], row["forward_processor_share"]["median"])
+        cells = [f"{row['items_a_second']:,}", f"{row[PROCESSOR]:.2f}", *(f"{value:.0%}" for value in shares)]
+        shown.add_row(NAMES[variant], *cells, f"{row['peak_mb']:,}")
+    return shown
+
+
+def verdicts(tower: str, result: dict) -> list[dict]:
+    """Whether what is wanted is met."""
+    embed, both = result["variants"]["embed"], result["embed_and_index"]
+    found = {
+        "the forward's share of embed_items": (embed["forward_share"]["median"], ">=", SHARE),
+        "the forward's share of embed_items and index": (both["forward_share"]["median"], ">=", SHARE),
+        "MB of embed_items": (embed["peak_mb"], "<=", MOST_MB),
     }
-    pq.write_table(pa.table(columns), path, row_group_size=131_072)
+    return [
+        {
+            "tower": tower,
+            "what": what,
+            "found": value,
+            "wanted": f"{sign} {bound}",
+            "met": value >= bound if sign == ">=" else value <= bound,
+        }
+        for what, (value, sign, bound) in found.items()
+    ]
 
 
-def worker(variant: str, path: Path, folder: Path) -> dict:
-    """Seconds and peak memory of one variant."""
-    if variant == "index":
-        held = tfdual.serving.ItemEmbeddings(folder)
-        begin = time.perf_counter()
-        tfdual.BruteForce().build(held.blocks(), held.ids)
-        return done(begin, len(held))
-    keras.utils.set_random_seed(0)
-    items = tfdual.read(path, SCHEMA.select_by_tag(Tags.ITEM))
-    users = tfdual.Preprocessor(SCHEMA.select_by_name("user_id")).adapt(
-        tfdual.read({"user_id": [1, 2]}, SCHEMA.select_by_name("user_id"))
-    )
-    prep = tfdual.Preprocessor(items.schema.select_by_name(READ)).adapt(items)  # the title is kept, not read
-    ready = Schema([*users.schema, *prep.schema])
-    options = EmbeddingOptions(embedding_dim_default=64)
-    towers = tfdual.TwoTowerBlock(ready, MLPBlock([128, 64]), embedding_options=options, post="l2-norm")
-    model = tfdual.TwoTowerModel(towers)
-    encode = model.compiled_encode_item
-    batches = items.batch(BATCH).map(prep)
-    if variant == "forward":
-        held = list(batches)
-        for batch in held[:2] + held[-1:]:
-            encode(batch)
-        begin = time.perf_counter()
-        for batch in held:
-            encode(batch).numpy()
-        return done(begin, len(items))
-    for batch in batches.take(2):
-        encode(batch)
-    begin = time.perf_counter()
-    embed_items(model, items, prep, folder, attributes=["title"])
-    return done(begin, len(items))
-
-
-def done(begin: float, items: int) -> dict:
-    """What a worker reports."""
-    seconds = time.perf_counter() - begin
-    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    return {"seconds": seconds, "items_a_second": items / seconds, "peak_mb": peak}
+def measured(chosen: argparse.Namespace, console: Console) -> dict[str, dict]:
+    """Tower -> summary."""
+    results = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:  # the memory of it is not ours
+            pool.submit(write_items, folder / "items.parquet", chosen.items).result()
+        for tower in chosen.towers:
+            commands = {f"{tower} {variant}": (sys.executable, "embed_items_worker.py") for variant in VARIANTS}
+            settings = {"rounds": chosen.rounds, "batch": BATCH, "path": str(folder)}
+            results[tower] = summary(measure(commands, settings, folder, console), chosen.items)
+            shutil.rmtree(folder / tower)
+            console.print(table(tower, chosen.items, results[tower]))
+    return results
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--towers", nargs="+", choices=list(TOWERS), default=list(TOWERS))
     parser.add_argument("--out", type=Path, default=HERE / "results" / "embed_items.json")
-    parser.add_argument("--worker", nargs=3, metavar=("VARIANT", "ITEMS", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if min(chosen.items, chosen.rounds) < 1:
         parser.error("items and rounds must be at least 1")
@@ -113,31 +122,16 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the table, write the JSON."""
+    """Measure, print the tables, write the JSON."""
     chosen, console = arguments(), Console()
-    if chosen.worker:
-        variant, path, folder = chosen.worker
-        print(json.dumps(worker(variant, Path(path), Path(folder))))
-        return
     load_before = os.getloadavg()[0]
-    rounds: dict[str, list[dict]] = {variant: [] for variant in VARIANTS}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "items.parquet"
-        write_items(path, chosen.items)
-        for place in range(chosen.rounds):
-            for variant in VARIANTS:
-                command = [sys.executable, __file__, "--worker", variant, str(path), f"{folder}/embeddings-{place}"]
-                run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                rounds[variant].append(json.loads(run.stdout.splitlines()[-1]))
-    best = {variant: max(done["items_a_second"] for done in found) for variant, found in rounds.items()}
-    shown = Table(title=f"{chosen.items:,} items, the best of {chosen.rounds}", title_justify="left", box=box.SIMPLE)
-    for heading in ("", "items/s", "of the forward", "peak MB"):
-        shown.add_column(heading, justify="left" if not heading else "right")
-    for variant, name in VARIANTS.items():
-        peak = max(done["peak_mb"] for done in rounds[variant])
-        shown.add_row(name, f"{best[variant]:,.0f}", f"{best[variant] / best['forward']:.0%}", f"{peak:,}")
-    console.print(shown)
-    write_report(chosen.out, "embed_items", load_before, {"items": chosen.items, "batch": BATCH}, rounds=rounds)
+    results = measured(chosen, console)
+    judged = [one for tower, result in results.items() for one in verdicts(tower, result)]
+    for one in judged:
+        met = "met" if one["met"] else "NOT met"
+        console.print(f"{one['tower']}: {one['what']}: {one['found']}, wanted {one['wanted']}: {met}", soft_wrap=True)
+    settings = {"items": chosen.items, "batch": BATCH, "rounds": chosen.rounds}
+    write_report(chosen.out, "embed_items", load_before, settings, judged=judged, towers=results)
     console.print(f"Written: {chosen.out}", soft_wrap=True)
 
 
