@@ -90,6 +90,10 @@ class LiveItems:
         built, added = self._built.positions(ids), self._added.positions(ids)
         return tf.where(built >= 0, built, tf.where(added >= 0, added + self.built, -1))
 
+    def positions_now(self, ids: Tensor) -> Tensor:
+        """`positions` of what a search can find, in a graph that fits as long as `changed` stays as it is."""
+        return self.positions(ids) if self.fresh.size else self._built.positions(ids)
+
     @property
     def changed(self) -> tuple[bool, bool]:
         """Whether there are dead rows, and fresh ones."""

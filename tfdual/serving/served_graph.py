@@ -229,7 +229,8 @@ class ServedGraph(tf.Module):
 
     def _narrowed(self, queries: Tensor, k: Tensor, options: Columns) -> tuple[Tensor, Tensor]:
         index, exclude = self.items.index, options["exclude"]
-        exclude = index.items.positions(tf.broadcast_to(exclude, [tf.shape(queries)[0], tf.shape(exclude)[1]]))
+        exclude = tf.broadcast_to(exclude, [tf.shape(queries)[0], tf.shape(exclude)[1]])
+        exclude = index.items.positions_now(exclude)
         if not self.items.filters:
             return index.search_now(queries, k, exclude)
         return tf.cond(
