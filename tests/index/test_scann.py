@@ -12,6 +12,7 @@ pytest.importorskip("scann")
 from tests.index.by_hand import clustered, neighbours, recall, run_alone
 from tfdual.index import BruteForce, Index, ScaNN
 from tfdual.index.recall import measured_recall
+from tfdual.index.scann_searcher import _halves_by_op
 
 SMALL = np.random.default_rng(0).normal(size=(500, 16)).astype(np.float32)
 QUERIES = np.random.default_rng(1).normal(size=(30, 16)).astype(np.float32)
@@ -138,6 +139,12 @@ def test_python_and_graph_find_the_same_neighbours(several: dict[str, ScaNN], di
         (found, scores), (traced, traced_scores) = index.search_positions(ASKED[:count], k), search(ASKED[:count], k)
         np.testing.assert_array_equal(found, traced)
         np.testing.assert_allclose(scores, traced_scores, rtol=1e-6)
+
+
+def test_no_half_of_a_batch_waits_for_the_other() -> None:
+    nodes = [node for node in _halves_by_op().graph.get_operations() if node.type == "Scann>ScannSearchBatched"]
+    assert len(nodes) == 2
+    assert not any(node.control_inputs for node in nodes)
 
 
 @pytest.mark.slow

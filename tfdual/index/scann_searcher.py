@@ -15,6 +15,7 @@ from tfdual._optional import require
 from tfdual._quiet import quiet_stderr
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
+from tfdual.index.seldom import seldom
 
 ADVICE = "ScaNN has wheels for Linux only (`pip install scann`); elsewhere use `tfdual.BruteForce()`."
 QUERIES_AT_ONCE = 256
@@ -86,7 +87,8 @@ class ScannSearcher:
         arguments = handle, queries, k, leaves, reorder
         rows = tf.shape(queries)[0]
         alone = (rows < HALVED[0]) | (rows >= HALVED[1])
-        return self._found(*tf.cond(alone, lambda: _by_op(*arguments), lambda: _halves_by_op()(*arguments)))
+        found = tf.cond(alone, lambda: _by_op(*arguments), seldom(lambda: _halves_by_op()(*arguments)))
+        return self._found(*found)
 
     def _in_python(self, queries: np.ndarray, k: int, leaves: int, reorder: int) -> Found:
         if not len(queries):
@@ -151,7 +153,8 @@ def _halves_by_op() -> Callable[..., tuple[Tensor, ...]]:
     """What `_by_op` gives, of at least two queries, by two ops at the same time.
 
     The op shares a batch among one thread fewer than there are cores, in parts of 256. In a `tf.function`, two ops of
-    one searcher would run one after the other, as if they changed it; a wrapped function leaves their order open.
+    one searcher would run one after the other, as if they changed it; a wrapped function leaves their order open, as
+    long as it is not written out into the graph around it.
     """
 
     def halves(handle: Tensor, queries: Tensor, *numbers: Tensor) -> tuple[Tensor, ...]:
