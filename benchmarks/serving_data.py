@@ -92,7 +92,7 @@ def export_bare(index: tfdual.ScaNN, folder: Path) -> None:
         return {"position": positions, "score": scores}
 
     spec = tf.TensorSpec([None, DIM], name="queries")
-    signatures = {"serving_default": tf.function(search, input_signature=[spec])}
+    signatures = {"serving_default": tf.function(search, input_signature=[spec], autograph=False)}
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
 
@@ -103,5 +103,7 @@ def export_empty(folder: Path) -> None:
         "int64", False
     )
     module = tf.Module()
-    module.empty = tf.function(lambda inputs: {"id": tf.identity(inputs["k"])}, input_signature=[specs])
+    module.empty = tf.function(
+        lambda inputs: {"id": tf.identity(inputs["k"])}, input_signature=[specs], autograph=False
+    )
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.empty})
