@@ -73,12 +73,16 @@ def queries_by_hand(made: YouTubeDNNModel, inputs: dict) -> np.ndarray:
     return np.array(rows)
 
 
+@pytest.mark.parametrize("item_bias", [False, True])
 @pytest.mark.parametrize("post", [None, "l2-norm"])
-def test_scores_are_those_of_the_tower_and_the_output_table(post: str | None) -> None:
-    made, inputs = model(post=post), batch()
+def test_scores_are_those_of_the_tower_the_output_table_and_the_bias(post: str | None, item_bias: bool) -> None:
+    made, inputs = model(post=post, item_bias=item_bias), batch()
     queries = queries_by_hand(made, inputs)
-    items = made.item_table.embeddings.numpy()[inputs["item_id"].numpy()]
+    ids = inputs["item_id"].numpy()
+    items = made.item_table.embeddings.numpy()[ids]
     wanted = queries @ items.T if post is None else unit(queries) @ unit(items).T
+    if item_bias:
+        wanted = wanted + made.biases.embeddings.numpy()[ids, 0]
     found = made(inputs)
     np.testing.assert_allclose(made.score(found["query"], found["item"]), wanted, rtol=1e-4, atol=1e-5)
 
@@ -93,6 +97,41 @@ def test_loss_is_the_corrected_softmax_of_these_scores(weighted: bool) -> None:
     wanted = np.average([np.logaddexp.reduce(row) - row[0] for row in rows], weights=weight)
     found = made.compute_loss(x=inputs, y_pred=made(inputs, training=True), sample_weight=weight)
     assert float(found) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_rows_of_one_user_are_encoded_once_where_asked() -> None:
+    """Rows 1 and 3 are of one user; `once` gives both the embedding of the first."""
+    inputs, once, each = batch(), model(distinct_queries="user_id"), model()
+    wanted = each(inputs)["query"].numpy()
+    assert np.abs(wanted[1] - wanted[3]).max() > 0.1
+    np.testing.assert_array_equal(once(inputs)["query"], wanted)  # not in training
+    np.testing.assert_allclose(once(inputs, training=True)["query"], wanted[[0, 1, 2, 1, 4]], rtol=1e-5)
+
+
+def test_encoding_a_user_once_changes_no_gradient_where_the_columns_are_the_users_own() -> None:
+    own = {name: tf.gather(batch()[name], [0, 1, 2, 1, 4]) for name in ("user_id", "history", "stars", "hour")}
+    inputs, gradients = batch() | own, []
+    for made in (model(distinct_queries="user_id"), model()):
+        with tf.GradientTape() as tape:
+            loss = made.compute_loss(x=inputs, y_pred=made(inputs, training=True))
+        found = tape.gradient(loss, [weight.value for weight in made.trainable_weights])
+        gradients.append([tf.convert_to_tensor(one) for one in found])
+    for once, each in zip(*gradients, strict=True):
+        np.testing.assert_allclose(once, each, rtol=1e-4, atol=1e-6)
+
+
+def test_missing_ids_of_queries_are_named() -> None:
+    with pytest.raises(ValueError, match=r"lacks the ids of queries, column 'session'. It has \['history'"):
+        model(distinct_queries="session")(batch(), training=True)
+
+
+def test_bias_lets_unit_vectors_rank_by_popularity() -> None:
+    """Of items that any query takes as often, the one that is taken most comes first for a query of nothing."""
+    made = model(item_bias=True)
+    made.item_table.embeddings.assign(np.tile([[1.0, 0, 0, 0]], (ITEMS, 1)))
+    made.biases.embeddings.assign(np.arange(ITEMS, dtype="float32")[::-1, None])
+    scores = made.score(made.encode_query(batch()), made.encode_item({"item_id": tf.range(ITEMS)}))
+    assert (np.argsort(-scores.numpy(), axis=1) == np.arange(ITEMS)).all()
 
 
 def test_history_is_pooled_by_a_table_of_its_own() -> None:
@@ -149,7 +188,7 @@ def test_next_item_is_learned_from_the_last_ones() -> None:
 
 @pytest.mark.parametrize("post", ["l2-norm", keras.layers.Dense(4, name="last"), None])
 def test_loaded_model_gives_the_same_and_trains_on_as_this_one(post: object, tmp_path: Path) -> None:
-    made, data = model(post=post), tf.data.Dataset.from_tensors(batch())
+    made, data = model(post=post, item_bias=True, distinct_queries="user_id"), tf.data.Dataset.from_tensors(batch())
     made.compile(LazyAdam(0.05))
     made.fit(data, verbose=0)
     loaded = saved_and_loaded(made, tmp_path)
@@ -174,7 +213,7 @@ def test_retriever_answers_raw_queries_in_a_fresh_process(tmp_path: Path) -> Non
     table = pa.table({"history": histories, "hour": np.linspace(0, 1, ITEMS).astype("float32"), "item": names})
     rows = tfdual.read(table, schema)
     prep = tfdual.Preprocessor(schema).adapt(rows)
-    made = YouTubeDNNModel(prep.schema, MLPBlock([8, 4]), OPTIONS)
+    made = YouTubeDNNModel(prep.schema, MLPBlock([8, 4]), OPTIONS, item_bias=True)
     made.compile(LazyAdam(0.05))
     made.fit(rows.batch(4).map(prep), verbose=0)
     retriever = made.to_retriever(rows.select(schema.select_by_name("item")), tfdual.BruteForce(), prep)

@@ -130,7 +130,7 @@ class ContrastiveObjective(keras.layers.Layer):
             weight: `(batch,)` or None.
             training: bool. Whether the items are to have a log-probability.
         """
-        ids = _column(columns, self.item_id, "item ids")
+        ids = column_of(columns, self.item_id, "item ids")
         items = Items(item, ids, self.log_probability(columns) if training else None)
         return Pairs(query, items, weight, self._known(columns))
 
@@ -189,7 +189,7 @@ class ContrastiveObjective(keras.layers.Layer):
     def _known(self, columns: dict[str, Tensor]) -> Tensor | None:
         if self.known_positives is None:
             return None
-        known = _column(columns, self.known_positives, "known positives")
+        known = column_of(columns, self.known_positives, "known positives")
         return known if is_ragged(known) or len(known.shape) == 2 else ids_by_key(known, columns[self.item_id])
 
     def get_config(self) -> dict:
@@ -217,7 +217,12 @@ def _scale(temperature: Temperature) -> Callable[[Tensor], Tensor]:
     return temperature if isinstance(temperature, LearnedTemperature) else lambda scores: scores / temperature
 
 
-def _column(columns: dict[str, Tensor], name: str, what: str) -> Tensor:
+def column_of(columns: dict[str, Tensor], name: str, what: str) -> Tensor:
+    """The column of a batch.
+
+    Raises:
+        ValueError: it is not there.
+    """
     if name not in columns:
         raise ValueError(f"The batch lacks the {what}, column '{name}'. It has {sorted(columns)}.")
     return columns[name]

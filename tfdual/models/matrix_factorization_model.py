@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from keras import ops
-
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
@@ -12,6 +10,7 @@ from tfdual.features import EmbeddingTable
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
+from tfdual.models.item_bias import bias_table, with_bias, with_one
 from tfdual.schema import Schema, Tags
 
 
@@ -76,8 +75,7 @@ class MatrixFactorizationModel(DualEncoder):
         rows = {"initializer": initializer, "l2": l2, "dtype": self.dtype_policy}
         self.query_table = EmbeddingTable(queries, dim, **rows, name="query")
         self.item_table = EmbeddingTable(items, dim, **rows, name="item")
-        bias = EmbeddingTable(items, 1, initializer="zeros", name="bias", dtype=self.dtype_policy)
-        self.biases = bias if item_bias else None
+        self.biases = bias_table(items, self.dtype_policy) if item_bias else None
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         for table in (self.query_table, self.item_table, self.biases):
@@ -88,13 +86,13 @@ class MatrixFactorizationModel(DualEncoder):
     def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """The query's row, and a 1 to multiply the bias by: `(batch, dim)`."""
         rows = self.query_table(inputs[self.query_id])
-        return rows if self.biases is None else ops.concatenate([rows, ops.ones_like(rows[:, :1])], axis=1)
+        return rows if self.biases is None else with_one(rows)
 
     def encode_item(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """The item's row and bias: `(batch, dim)`."""
         ids = inputs[self.item_id]
         rows = self.item_table(ids)
-        return rows if self.biases is None else ops.concatenate([rows, self.biases(ids)], axis=1)
+        return rows if self.biases is None else with_bias(rows, self.biases(ids))
 
     @property
     def query_columns(self) -> Sequence[str]:

@@ -51,7 +51,8 @@ class SequenceModel(DualEncoder):
 
     Raises:
         ValueError: not one column tagged `ITEM_ID`; no list, or one of another domain; an encoder that pools, sees what
-            comes later, or reads fewer items; `parts`, `known_positives`; and what the objective refuses.
+            comes later, or reads fewer items; `parts`, `distinct_queries`, `known_positives`; and what the objective
+            refuses.
 
     Example:
         >>> from tfdual import ColumnSchema
@@ -79,6 +80,8 @@ class SequenceModel(DualEncoder):
         super().__init__(item_id, **_counting(options, cardinality))
         if self.parts > 1:
             raise ValueError("SequenceModel pads a batch to its longest list, and so can't be trained in parts.")
+        if self.distinct_queries is not None:
+            raise ValueError("A list of a SequenceModel is encoded once already. Leave distinct_queries out.")
         if self.objective.known_positives is not None:
             raise ValueError("The items of a list know one another. Leave known_positives out of a SequenceModel.")
         if max_length < 1:

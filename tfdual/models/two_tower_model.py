@@ -28,8 +28,8 @@ class TwoTowerModel(DualEncoder):
         item_id: str. The column that says which rows hold the same item. Defaults to `None`: the schema's column
             tagged `ITEM_ID`.
         options: how it trains, see `ContrastiveObjective`: `negatives` (those of the batch), `sampling_correction`
-            (on), `loss`, `symmetric`, `known_positives`, `several_positives`, `distinct_items`; and `parts`, see
-            `DualEncoder`.
+            (on), `loss`, `symmetric`, `known_positives`, `several_positives`, `distinct_items`; and `parts` and
+            `distinct_queries`, see `DualEncoder`.
 
     Input: dict of column name -> tensor.
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.

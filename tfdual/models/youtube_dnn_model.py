@@ -11,6 +11,7 @@ from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingOptions, EmbeddingTable, FeatureEncoder
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
+from tfdual.models.item_bias import bias_table, with_bias, with_one
 from tfdual.schema import Schema, Tags
 from tfdual.towers import Tower
 
@@ -27,6 +28,8 @@ class YouTubeDNNModel(DualEncoder):
             query's.
         query_tower: layer or Block after the query's columns, such as `MLPBlock([256, 64])`; or a Block that reads
             columns by itself. Its width is that of the output table.
+        item_bias: bool. Add a learned number for each item to its score, after `post`; the embeddings are wider by 1
+            then. Popular items have a place for it that unit vectors lack. Defaults to `False`.
         embedding_options: EmbeddingOptions of the query's columns. Defaults to `None`: `EmbeddingOptions()`.
         post: `"l2-norm"`, a Keras layer, or None; the last step of both sides. Defaults to `"l2-norm"`.
         options: how it trains, see `ContrastiveObjective` and `DualEncoder`.
@@ -57,6 +60,7 @@ class YouTubeDNNModel(DualEncoder):
         query_tower: LayerLike,
         embedding_options: EmbeddingOptions | None = None,
         post: LayerLike | None = "l2-norm",
+        item_bias: bool = False,
         **options: Any,
     ) -> None:
         item_id, cardinality = id_column(schema, Tags.ITEM_ID, options.pop("item_id", None))
@@ -65,6 +69,7 @@ class YouTubeDNNModel(DualEncoder):
         self._cardinality = cardinality
         self.embedding_options = embedding_options or EmbeddingOptions()
         self.embedding_options.check_names(schema)
+        self.item_bias = item_bias
         body = Block.from_layer(Block.parse(query_tower))
         if not body.is_input:
             made = {"aggregation": "concat", "name": "features", "dtype": self.dtype_policy}
@@ -73,6 +78,7 @@ class YouTubeDNNModel(DualEncoder):
         if item_id in self.query.schema:
             raise ValueError(f"The query reads '{item_id}', the item that it is to find. Leave it out of the tower.")
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
+        self.biases = bias_table(cardinality, self.dtype_policy) if item_bias else None
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.query)
@@ -81,16 +87,21 @@ class YouTubeDNNModel(DualEncoder):
         build_once(self.item_table)
         if self.item_post is not None:
             build_once(self.item_post, (None, dim))
-        self.build_training(dim)
+        if self.biases is not None:
+            build_once(self.biases)
+        self.build_training(dim + self.item_bias)
 
     def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
-        """The query tower, `(batch, dim)`."""
-        return self.query(inputs, training=training)
+        """The query tower, and a 1 to multiply the bias by: `(batch, dim)`."""
+        query = self.query(inputs, training=training)
+        return query if self.biases is None else with_one(query)
 
     def encode_item(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
-        """The items' rows, `(batch, dim)`."""
-        rows = self.item_table(inputs[self.item_id])
-        return rows if self.item_post is None else self.item_post(rows, training=training)
+        """The items' rows and biases, `(batch, dim)`."""
+        ids = inputs[self.item_id]
+        rows = self.item_table(ids)
+        rows = rows if self.item_post is None else self.item_post(rows, training=training)
+        return rows if self.biases is None else with_bias(rows, self.biases(ids))
 
     @property
     def query_columns(self) -> Sequence[str]:
@@ -110,7 +121,8 @@ class YouTubeDNNModel(DualEncoder):
     @property
     def item_variables(self) -> list:
         """The variables that `encode_item` reads."""
-        return [variable.value for layer in (self.item_table, self.item_post) if layer for variable in layer.variables]
+        layers = [layer for layer in (self.item_table, self.item_post, self.biases) if layer is not None]
+        return [variable.value for layer in layers for variable in layer.variables]
 
     def get_config(self) -> dict:
         return super().get_config() | {
@@ -118,6 +130,7 @@ class YouTubeDNNModel(DualEncoder):
             "query_tower": serialized(self.query.block),
             "embedding_options": self.embedding_options.to_dict(),
             "post": serialized(self.query.post),
+            "item_bias": self.item_bias,
         }
 
     @classmethod
