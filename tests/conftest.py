@@ -1,8 +1,9 @@
 """What every test runs under: a quiet TensorFlow, a seed, and the real data where it is."""
 
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,16 @@ def real_data() -> Callable[[str], Path]:
         return directory
 
     return find
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
+    if done is None or done.returncode:
+        pytest.skip(f"needs to mount a tmpfs: {done.stderr.strip() if done else 'not root'}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)

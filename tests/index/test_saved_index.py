@@ -94,3 +94,11 @@ def test_a_damaged_index_is_refused(damage: str, tmp_path: Path) -> None:
         (folder / damage).unlink()
     with pytest.raises(ValueError, match="is damaged|Known are"):
         Index.load(folder)
+
+
+@pytest.mark.parametrize("index", [BruteForce(), ScaNN(0.8)], ids=["brute force", "scann"])
+def test_a_full_disk_leaves_nothing_of_an_index(index: Index, small_disk: Path) -> None:
+    index.build(np.random.default_rng(0).normal(size=(21_000, 8)).astype("float32"))
+    with pytest.raises(OSError, match="No space left|can't be written"):
+        index.save(small_disk / "index")
+    assert list(small_disk.iterdir()) == []

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -295,19 +294,6 @@ def test_one_writer_at_a_time_moves_labels(tmp_path: Path) -> None:
     store_of(tmp_path, 1, 1)
     with pytest.raises(BlockingIOError), locked(tmp_path), locked(tmp_path, wait=False):
         pass
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
-    if done is None or done.returncode:
-        pytest.skip(f"needs to mount a tmpfs: {done.stderr.strip() if done else 'not root'}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

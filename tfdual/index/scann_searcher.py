@@ -113,8 +113,15 @@ class ScannSearcher:
         return self._state
 
     def save(self, folder: Path) -> None:
-        """Write scann's own files."""
-        self._pybind.serialize(str(folder), True)
+        """Write scann's own files.
+
+        Raises:
+            OSError: the disk is full, say.
+        """
+        try:
+            self._pybind.serialize(str(folder), True)
+        except RuntimeError as error:
+            raise OSError(f"The index can't be written: {error}") from error
 
     @classmethod
     def load(cls, folder: Path, distance: str) -> "ScannSearcher":
