@@ -50,7 +50,7 @@ class ScaNN(Index):
         distance: `"dot"`, `"cosine"` or `"l2"`. Defaults to `"dot"`.
         tuning_queries: `(queries, dim)`. What to tune on: outputs of the query tower, if the recall is to hold for
             them. Defaults to `None`: sampled items, each moved in a random direction by half its length.
-        leaves: int. Leaves of the tree. Defaults to `None`: the square root of the number of items.
+        leaves: int. Leaves of the tree. Defaults to `None`: twice the square root of the number of items.
         leaves_to_search: int. Defaults to `None`: tuned.
         reorder: int. How many items to score again. Defaults to `None`: tuned.
         keep_embeddings: bool. False: items are scored again by int8 rows, a quarter of the memory; then `compact` can't

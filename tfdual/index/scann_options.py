@@ -25,13 +25,13 @@ def builder_steps(
     Args:
         items: int.
         distance: str.
-        leaves: int. Leaves of the tree. None: the square root of `items`.
+        leaves: int. Leaves of the tree. None: twice the square root of `items`.
         options: mapping of method -> arguments; None leaves the step out.
         compact: bool. Whether to score again by int8 rows instead of float32.
     """
     if "autopilot" in options:
         return {"autopilot": dict(options["autopilot"] or {})}
-    count = leaves or math.isqrt(items)
+    count = leaves or 2 * math.isqrt(items)
     threshold = {} if distance == "l2" else {"anisotropic_quantization_threshold": 0.2}
     steps: dict[str, Any] = {
         "tree": {
