@@ -41,6 +41,18 @@ def test_zero_is_padding_in_lists_that_are_not_ragged(lists: list[list[int]], id
     assert found(matching_pairs(dense, tf.constant(ids, tf.int64))) == wanted
 
 
+@settings(deadline=None)
+@given(lists=LISTS.filter(len), ids=CANDIDATES, data=st.data())
+def test_rows_may_share_a_list(lists: list[list[int]], ids: list[int], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=6))
+    wanted = pairs_of([lists[row] for row in rows], ids)
+    ragged, chosen = tf.ragged.constant(lists, tf.int64, ragged_rank=1), tf.constant(rows, tf.int32)
+    assert found(matching_pairs(ragged, tf.constant(ids, tf.int64), chosen)) == wanted
+    if all(0 not in keys for keys in lists):
+        dense = ragged.to_tensor(0, shape=[None, 4])
+        assert found(matching_pairs(dense, tf.constant(ids, tf.int64), chosen)) == wanted
+
+
 def test_pairs_in_a_graph_of_unknown_sizes_are_the_same() -> None:
     ragged = tf.RaggedTensorSpec([None, None], tf.int64, ragged_rank=1)
     for spec in (ragged, tf.TensorSpec([None, None], tf.int64)):

@@ -158,6 +158,7 @@ NAMES = {
         "BackupAndRestore",
         "ContrastiveObjective",
         "DualEncoder",
+        "KnownItems",
         "MatrixFactorizationModel",
         "Pairs",
         "SequenceModel",

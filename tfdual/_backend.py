@@ -53,14 +53,15 @@ def distinct_rows(ids: Any) -> tuple[Any, Any, Any]:
     return tf.math.unsorted_segment_min(rows, places, tf.size(distinct)), places, counts
 
 
-def matching_pairs(lists: Any, ids: Any) -> Any:
-    """All pairs of a row and a place such that `ids[place]` is in `lists[row]`, int `(pairs, 2)`.
+def matching_pairs(lists: Any, ids: Any, rows: Any = None) -> Any:
+    """All pairs of a row and a place such that `ids[place]` is in the row's list, int `(pairs, 2)`.
 
-    A pair comes once for each time that the row lists the id. Memory is in proportion to values and pairs.
+    A pair comes once for each time that the list holds the id. Memory is in proportion to values and pairs.
 
     Args:
-        lists: int, ragged `(rows, None)`, or `(rows, length)` where 0 is padding.
+        lists: int, ragged `(lists, None)`, or `(lists, length)` where 0 is padding.
         ids: int `(places,)`.
+        rows: int `(rows,)`. Which list each row has. Defaults to `None`: row i has list i.
 
     Raises:
         RuntimeError: the backend has no shapes that depend on values.
@@ -68,16 +69,22 @@ def matching_pairs(lists: Any, ids: Any) -> Any:
     if not data_dependent_shapes():
         raise RuntimeError(f"Matching pairs need the TensorFlow backend. This is {keras.backend.backend()}.")
     if is_ragged(lists):
-        values, rows = lists.values, lists.value_rowids()
+        values, owners = lists.values, lists.value_rowids()
     else:
         there = tf.not_equal(lists, 0)
-        values, rows = tf.boolean_mask(lists, there), tf.where(there)[:, 0]
+        values, owners = tf.boolean_mask(lists, there), tf.where(there)[:, 0]
     values, ids = tf.cast(values, tf.int64), tf.cast(ids, tf.int64)
     order = tf.argsort(ids)
     ordered = tf.gather(ids, order)
     first, after = (tf.searchsorted(ordered, values, side) for side in ("left", "right"))
     places = tf.gather(order, tf.ragged.range(first, after).values)
-    return tf.stack([tf.repeat(tf.cast(rows, tf.int32), after - first), places], axis=1)
+    owners = tf.repeat(tf.cast(owners, tf.int32), after - first)
+    if rows is not None:
+        count = lists.nrows(tf.int32) if is_ragged(lists) else tf.shape(lists)[0]
+        of_lists = tf.RaggedTensor.from_value_rowids(places, owners, count, validate=False)
+        of_rows = tf.gather(of_lists, rows)
+        owners, places = tf.cast(of_rows.value_rowids(), tf.int32), of_rows.values
+    return tf.stack([owners, places], axis=1)
 
 
 def sum_and_stack(step: Callable[[Any], tuple[Any, Any]], count: Any, start: Any) -> tuple[Any, Any]:
@@ -197,8 +204,15 @@ def _rows_around(values: Any) -> list[Any]:
     return [before, tf.reduce_sum(counts) - before - rows]
 
 
-def gathered_lists(lists: Any) -> Any:
-    """Lists of ids, ragged or padded with 0, of all replicas, as a ragged tensor."""
+def gathered_lists(lists: Any, rows: Any = None) -> Any:
+    """Lists of ids, ragged or padded with 0, of the rows of all replicas; as a ragged tensor where there are several.
+
+    Args:
+        lists: of this replica.
+        rows: int `(rows,)`. Which list each row has. Defaults to `None`: row i has list i.
+    """
+    if rows is not None:
+        lists = tf.gather(lists, rows)
     if replicas() == 1:
         return lists
     if not is_ragged(lists):
@@ -211,24 +225,24 @@ def summed_over_replicas(value: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def ids_by_key(keys: Any, ids: Any) -> Any:
-    """For each row, the ids of all rows of its key: `(rows,)`, `(rows,)` -> ragged `(rows, None)`.
+def ids_by_key(keys: Any, ids: Any) -> tuple[Any, Any]:
+    """The ids of all rows of each key, ragged `(keys, None)`, and which of these lists each row has, `(rows,)`.
 
-    Of the rows of all replicas.
+    The lists are of the rows of all replicas.
+
+    Args:
+        keys: `(rows,)`.
+        ids: `(rows,)`.
     """
+    first, rows = 0, tf.shape(keys)[0]
     if replicas() > 1:
-        first, rows = _rows_around(keys)[0], tf.shape(keys)[0]
-        return _ids_by_key(gathered(keys), gathered(ids))[first : first + rows]
-    return _ids_by_key(keys, ids)
-
-
-def _ids_by_key(keys: Any, ids: Any) -> Any:
+        first, keys, ids = _rows_around(keys)[0], gathered(keys), gathered(ids)
     distinct, places = tf.unique(keys, out_idx=tf.int64)
     order = tf.argsort(places, stable=True)
-    groups = tf.RaggedTensor.from_value_rowids(
+    lists = tf.RaggedTensor.from_value_rowids(
         tf.gather(ids, order), tf.gather(places, order), nrows=tf.size(distinct, tf.int64), validate=False
     )
-    return tf.gather(groups, places)
+    return lists, places[first : first + rows]
 
 
 def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:

@@ -168,8 +168,9 @@ def _in_order_of_rows(left_out: Tensor, candidates: Tensor) -> Tensor:
         raise RuntimeError("left_out needs the TensorFlow backend. Leave rows out by ids or by the mask of `extra`.")
     left_out = ops.cast(left_out, "int32")
     rows, counted = left_out[:, 0], left_out[:, 1]
-    order = ops.argsort(rows)
-    return ops.take(ops.stack([rows, ops.take(candidates, counted)], axis=1), order, axis=0)
+    pairs = ops.stack([rows, ops.take(candidates, counted)], axis=1)
+    ordered = ops.all(rows[1:] >= rows[:-1])
+    return ops.cond(ordered, lambda: pairs, lambda: ops.take(pairs, ops.argsort(rows), axis=0))
 
 
 def _extra_bias(extra: Items) -> Tensor:

@@ -4,7 +4,7 @@ from tfdual.models.backup_and_restore import BackupAndRestore
 from tfdual.models.contrastive_objective import ContrastiveObjective
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.matrix_factorization_model import MatrixFactorizationModel
-from tfdual.models.pairs import Pairs
+from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.sequence_model import SequenceModel
 from tfdual.models.two_tower_model import TwoTowerModel
 from tfdual.models.youtube_dnn_model import YouTubeDNNModel
@@ -13,6 +13,7 @@ __all__ = [
     "BackupAndRestore",
     "ContrastiveObjective",
     "DualEncoder",
+    "KnownItems",
     "MatrixFactorizationModel",
     "Pairs",
     "SequenceModel",

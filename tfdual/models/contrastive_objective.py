@@ -13,7 +13,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.losses import LearnedTemperature
 from tfdual.models.function_config import function_config, function_from
-from tfdual.models.pairs import Pairs
+from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.scoring import Loss, Scoring
 from tfdual.negatives import Batch, InBatch, Negatives, StreamingFrequency
 
@@ -186,11 +186,13 @@ class ContrastiveObjective(keras.layers.Layer):
             )
         return columns[name]
 
-    def _known(self, columns: dict[str, Tensor]) -> Tensor | None:
+    def _known(self, columns: dict[str, Tensor]) -> KnownItems | None:
         if self.known_positives is None:
             return None
         known = column_of(columns, self.known_positives, "known positives")
-        return known if is_ragged(known) or len(known.shape) == 2 else ids_by_key(known, columns[self.item_id])
+        if is_ragged(known) or len(known.shape) == 2:
+            return KnownItems(known)
+        return KnownItems(*ids_by_key(known, columns[self.item_id]))
 
     def get_config(self) -> dict:
         pair = isinstance(self.temperature, (tuple, list))

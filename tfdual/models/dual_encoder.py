@@ -9,13 +9,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfdual._backend import data_dependent_shapes, distinct_rows, replicas
+from tfdual._backend import data_dependent_shapes, replicas
 from tfdual._build import deserialized
 from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.index import Index
 from tfdual.models.contrastive_objective import ContrastiveObjective, column_of
 from tfdual.models.embedding_space import embedding_space
+from tfdual.models.encoded_once import encoded_once
 from tfdual.models.finite_loss import finite_or_stop, told_plainly
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
@@ -118,8 +119,8 @@ class DualEncoder(keras.Model):
         if once and self.objective.distinct_items:
             items = column_of(inputs, self.item_id, "item ids")
         return {
-            "query": _encoded_once(self.encode_query, inputs, queries, training),
-            "item": _encoded_once(self.encode_item, inputs, items, training),
+            "query": encoded_once(self.encode_query, inputs, queries, training),
+            "item": encoded_once(self.encode_item, inputs, items, training),
         }
 
     def pairs(
@@ -296,14 +297,3 @@ class DualEncoder(keras.Model):
     def from_config(cls, config: dict) -> "DualEncoder":
         config = deserialized(config)
         return cls(**config | {"loss": function_from(config["loss"])})
-
-
-def _encoded_once(
-    encode: Callable[..., Tensor], inputs: dict[str, Tensor], ids: Tensor | None, training: bool | None
-) -> Tensor:
-    """The embedding of each row; where ids are given, rows of one id get that of their first."""
-    if ids is None:
-        return encode(inputs, training)
-    first, own, _ = distinct_rows(ids)
-    distinct = {name: tf.gather(values, first) for name, values in inputs.items()}
-    return ops.take(encode(distinct, training), own, axis=0)

@@ -7,6 +7,19 @@ from tfdual._typing import Tensor
 
 
 @dataclass(frozen=True)
+class KnownItems:
+    """Ids of all items that are known to be right for queries.
+
+    Args:
+        lists: int, ragged `(lists, None)` or `(lists, n)` padded with 0.
+        rows: int `(pairs,)`. Which list each query has. Defaults to `None`: query i has list i.
+    """
+
+    lists: Tensor
+    rows: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Queries and the item that each should find.
 
@@ -14,11 +27,10 @@ class Pairs:
         query: `(pairs, dim)`, without temperature.
         item: the positives, in the order of the queries.
         weight: `(pairs,)`. Defaults to `None`: 1 each.
-        known: int, ragged `(pairs, None)` or `(pairs, n)` padded with 0: ids of all items that are known to be right
-            for the query. Defaults to `None`: its own item alone.
+        known: KnownItems. Defaults to `None`: a query's own item alone is right.
     """
 
     query: Tensor
     item: Items
     weight: Tensor | None = None
-    known: Tensor | None = None
+    known: KnownItems | None = None

@@ -9,7 +9,7 @@ from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pa
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.losses import in_batch_softmax
-from tfdual.models.pairs import Pairs
+from tfdual.models.pairs import KnownItems, Pairs
 
 Loss = Callable[..., Tensor]
 Scale = Callable[[Tensor], Tensor]
@@ -47,9 +47,10 @@ class Scoring:
         """
         loss = self._one_way(pairs, extra, self.scales[0])
         if self.symmetric:
-            known = pairs.known
-            if known is not None:
-                known = matching_pairs(gathered_lists(known), pairs.item.ids)[:, ::-1]
+            known = None
+            if pairs.known is not None:
+                lists = gathered_lists(pairs.known.lists, pairs.known.rows)
+                known = matching_pairs(lists, pairs.item.ids)[:, ::-1]
             queries = Items(pairs.query, pairs.item.ids)
             turned = Pairs(pairs.item.embedding, queries, pairs.weight)
             loss = (loss + self._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
@@ -67,7 +68,7 @@ class Scoring:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
         distinct = self.distinct and distinct and in_batch
         if pairs.known is not None:
-            known = _known_pairs(pairs, candidates.ids, distinct and self.loss is None)
+            known = _known_pairs(pairs.known, pairs, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
             return self._of_matrix(self.loss, pairs, candidates, scale, known)
         return in_batch_softmax(
@@ -107,18 +108,18 @@ class Scoring:
         return loss(scores, labels, mask, pairs.weight)
 
 
-def _known_pairs(pairs: Pairs, ids: Tensor, distinct: bool) -> Tensor:
+def _known_pairs(known: KnownItems, pairs: Pairs, ids: Tensor, distinct: bool) -> Tensor:
     """Pairs of a query and the place of a candidate that is known to be right for it, `(pairs, 2)`.
 
     Of the batch's items, which come first, `distinct` names each by its first row: where a popular one stands a
     hundred times, that is a hundredth of the pairs.
     """
     if not distinct:
-        return matching_pairs(pairs.known, ids)
+        return matching_pairs(known.lists, ids, known.rows)
     first = distinct_rows(pairs.item.ids)[0]
     extra = ops.arange(ops.shape(pairs.item.ids)[0], ops.shape(ids)[0], dtype=first.dtype)
     places = ops.concatenate([first, extra], axis=0)
-    found = matching_pairs(pairs.known, ops.take(ids, places))
+    found = matching_pairs(known.lists, ops.take(ids, places), known.rows)
     return ops.stack([found[:, 0], ops.take(places, found[:, 1])], axis=1)
 
 

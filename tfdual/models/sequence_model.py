@@ -16,7 +16,7 @@ from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingTable, TransformerEncoder
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
-from tfdual.models.pairs import Pairs
+from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.negatives import StreamingFrequency
 from tfdual.schema import Schema, Tags
 
@@ -126,7 +126,7 @@ class SequenceModel(DualEncoder):
         log_probability = self.objective.log_probability({self.item_id: following}) if training else None
         items = Items(tf.gather_nd(outputs["item"], places), following, log_probability)
         weight = None if sample_weight is None else tf.gather(sample_weight, rows)
-        return Pairs(tf.gather_nd(outputs["query"], places), items, weight, tf.gather(ids, rows))
+        return Pairs(tf.gather_nd(outputs["query"], places), items, weight, KnownItems(ids, rows))
 
     def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """What the last position asks for, `(batch, dim)`."""
