@@ -21,6 +21,7 @@ from tfdual.models.finite_loss import finite_or_stop, told_plainly
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.pairs import Pairs
+from tfdual.models.read_ahead import read_ahead
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
 from tfdual.models.seed_states import load_seeds, save_seeds
 from tfdual.preprocessing import Preprocessor
@@ -201,7 +202,7 @@ class DualEncoder(keras.Model):
         `shuffle` is off for it, which Keras else warns of.
         """
         if isinstance(x, tf.data.Dataset):
-            x = x.prefetch(1)
+            x = read_ahead(x)
             kwargs.setdefault("shuffle", False)
         with told_plainly():
             return super().fit(x, *args, **kwargs)
