@@ -97,13 +97,13 @@ def test_scann_tells_its_recall_and_leaves(run_tfdual, tmp_path: Path) -> None:
     words = [tmp_path / "a.parquet", *WORDS, "--kind", "scann", "--target-recall", "0.8"]
     finished = run_tfdual("index", *words, "--out", tmp_path / "one", "--json")
     told = json.loads(finished.out)
-    assert (finished.code, finished.err, told["kind"], told["leaves"]) == (0, "", "ScaNN", 143)
+    assert (finished.code, finished.err, told["kind"], told["leaves"]) == (0, "", "ScaNN", 286)
     assert told["target_recall"] == 0.8
     queries = rng.normal(size=(50, 8)).astype(np.float32)
     assert measured_recall(Index.load(tmp_path / "one"), queries) > 0.7
     finished = run_tfdual("index", *words, "--out", tmp_path / "two")
     assert "recall@10" in finished.out
-    assert "of 143 leaves searched" in finished.out
+    assert "of 286 leaves searched" in finished.out
 
 
 @pytest.fixture(scope="module")

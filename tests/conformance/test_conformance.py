@@ -115,8 +115,8 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def handed_on(cls: type) -> set[str]:
-    """Arguments of its objective that a model takes; the row of that class goes through them all."""
-    return {"parts", *parameters(ContrastiveObjective)} if issubclass(cls, DualEncoder) else set()
+    """Arguments of its objective and of every model that a model takes; rows go through them all."""
+    return {"parts", "distinct_queries", *parameters(ContrastiveObjective)} if issubclass(cls, DualEncoder) else set()
 
 
 def test_every_public_class_has_one_row() -> None:

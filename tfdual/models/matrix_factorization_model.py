@@ -41,6 +41,7 @@ class MatrixFactorizationModel(DualEncoder):
             what the options refuse.
 
     Example:
+        >>> from keras import ops
         >>> from tfdual import ColumnSchema
         >>> user = ColumnSchema("user", [Tags.USER_ID], {"domain": {"max": 9}})
         >>> item = ColumnSchema("item", [Tags.ITEM_ID], {"domain": {"max": 99}})

@@ -59,8 +59,7 @@ class ValueIds:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Strings, or integers of any width, to int64 ids of the same shape."""
-        if not self._strings:
-            values = tf.cast(values, tf.int64)
+        values = tf.convert_to_tensor(values) if self._strings else tf.cast(values, tf.int64)
         for raw, escaped in ESCAPES if self._escaped else ():
             values = tf.strings.regex_replace(values, re.escape(raw), escaped.replace("\\", "\\\\"))
         if self._unknown > 1 or not len(self.values):
