@@ -113,11 +113,10 @@ class DualEncoder(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> dict[str, Tensor]:
-        once = bool(training) and data_dependent_shapes()
         queries = items = None
-        if once and self.distinct_queries is not None:
+        if training and self.distinct_queries is not None and data_dependent_shapes():
             queries = column_of(inputs, self.distinct_queries, "ids of queries")
-        if once and self.objective.distinct_items:
+        if training and self.objective.once_each:
             items = column_of(inputs, self.item_id, "item ids")
         return {
             "query": encoded_once(self.encode_query, inputs, queries, training),

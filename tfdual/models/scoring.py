@@ -68,7 +68,7 @@ class Scoring:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
         distinct = self.distinct and distinct and in_batch
         if pairs.known is not None:
-            known = _known_pairs(pairs.known, pairs, candidates.ids, distinct and self.loss is None)
+            known = _known_pairs(pairs.known, pairs.item.ids, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
             return self._of_matrix(self.loss, pairs, candidates, scale, known)
         return in_batch_softmax(
@@ -108,7 +108,7 @@ class Scoring:
         return loss(scores, labels, mask, pairs.weight)
 
 
-def _known_pairs(known: KnownItems, pairs: Pairs, ids: Tensor, distinct: bool) -> Tensor:
+def _known_pairs(known: KnownItems, own: Tensor, ids: Tensor, distinct: bool) -> Tensor:
     """Pairs of a query and the place of a candidate that is known to be right for it, `(pairs, 2)`.
 
     Of the batch's items, which come first, `distinct` names each by its first row: where a popular one stands a
@@ -116,8 +116,8 @@ def _known_pairs(known: KnownItems, pairs: Pairs, ids: Tensor, distinct: bool) -
     """
     if not distinct:
         return matching_pairs(known.lists, ids, known.rows)
-    first = distinct_rows(pairs.item.ids)[0]
-    extra = ops.arange(ops.shape(pairs.item.ids)[0], ops.shape(ids)[0], dtype=first.dtype)
+    first = distinct_rows(own)[0]
+    extra = ops.arange(ops.shape(own)[0], ops.shape(ids)[0], dtype=first.dtype)
     places = ops.concatenate([first, extra], axis=0)
     found = matching_pairs(known.lists, ops.take(ids, places), known.rows)
     return ops.stack([found[:, 0], ops.take(places, found[:, 1])], axis=1)
