@@ -73,18 +73,34 @@ def matching_pairs(lists: Any, ids: Any, rows: Any = None) -> Any:
     else:
         there = tf.not_equal(lists, 0)
         values, owners = tf.boolean_mask(lists, there), tf.where(there)[:, 0]
-    values, ids = tf.cast(values, tf.int64), tf.cast(ids, tf.int64)
-    order = tf.argsort(ids)
-    ordered = tf.gather(ids, order)
-    first, after = (tf.searchsorted(ordered, values, side) for side in ("left", "right"))
-    places = tf.gather(order, tf.ragged.range(first, after).values)
-    owners = tf.repeat(tf.cast(owners, tf.int32), after - first)
+    pairs = equal_pairs(values, ids)
+    owners, places = tf.gather(tf.cast(owners, tf.int32), pairs[:, 0]), pairs[:, 1]
     if rows is not None:
         count = lists.nrows(tf.int32) if is_ragged(lists) else tf.shape(lists)[0]
         of_lists = tf.RaggedTensor.from_value_rowids(places, owners, count, validate=False)
         of_rows = tf.gather(of_lists, rows)
         owners, places = tf.cast(of_rows.value_rowids(), tf.int32), of_rows.values
     return tf.stack([owners, places], axis=1)
+
+
+def equal_pairs(values: Any, ids: Any) -> Any:
+    """All pairs of places such that `values[first] == ids[second]`, int `(pairs, 2)`, in the order of the first.
+
+    Args:
+        values: int `(values,)`.
+        ids: int `(places,)`.
+
+    Raises:
+        RuntimeError: the backend has no shapes that depend on values.
+    """
+    if not data_dependent_shapes():
+        raise RuntimeError(f"Equal pairs need the TensorFlow backend. This is {keras.backend.backend()}.")
+    values, ids = tf.cast(values, tf.int64), tf.cast(ids, tf.int64)
+    order = tf.argsort(ids)
+    ordered = tf.gather(ids, order)
+    first, after = (tf.searchsorted(ordered, values, side) for side in ("left", "right"))
+    places = tf.gather(order, tf.ragged.range(first, after).values)
+    return tf.stack([tf.repeat(tf.range(tf.size(values)), after - first), places], axis=1)
 
 
 def sum_and_stack(step: Callable[[Any], tuple[Any, Any]], count: Any, start: Any) -> tuple[Any, Any]:

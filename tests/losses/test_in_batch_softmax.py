@@ -312,15 +312,17 @@ def test_distinct_items_need_ids() -> None:
 
 def counts_of(scores, ids, extra_ids, options) -> np.ndarray:
     """How often each candidate, of the batch's rows and then the extra items, is a negative of each row."""
-    rows, skipped = len(ids), 0 if options["in_batch"] else len(ids)
+    rows, skipped, query_of = len(ids), 0 if options["in_batch"] else len(ids), options["query_of"]
     pairs = {(row, place + skipped) for row, place in options["left_out"].tolist()}
     same_item = {key: [row for row in range(rows) if ids[row] == key] for key in ids}
+    right = [set(ids[query_of == query_of[row]]) for row in range(rows)]
     counts = np.zeros(scores.shape)
     for row in range(rows):
         for place, key in enumerate([*ids, *extra_ids]):
             there = options["in_batch"] if place < rows else options["mask"][place - rows]
             same = same_item[key] if options["distinct"] and place < rows else [place]
-            if there and key != ids[row] and place == same[0] and not any((row, other) in pairs for other in same):
+            left_out = any((query_of[row], other) in pairs for other in same)
+            if there and key not in right[row] and place == same[0] and not left_out:
                 counts[row, place] = len(same)
         if options["hardest"] and np.count_nonzero(counts[row]) > options["hardest"]:
             lowest = np.sort(scores[row][counts[row] > 0])[-options["hardest"]]
@@ -339,11 +341,11 @@ def loop_loss(scores, counts, positive, weight) -> float:
     return float(np.average(losses, weights=weight))
 
 
-def autodiff_loss(query, item, further, counts, offset, weight) -> tf.Tensor:
+def autodiff_loss(query, item, further, query_of, counts, offset, weight) -> tf.Tensor:
     """The same with the whole matrix, in float64."""
-    query, item, further = (tf.cast(vectors, tf.float64) for vectors in (query, item, further))
+    query, item, further = (tf.cast(vectors, tf.float64) for vectors in (tf.gather(query, query_of), item, further))
     scores = tf.matmul(query, tf.concat([item, further], axis=0), transpose_b=True) - offset
-    positive = tf.reduce_sum(query * item, axis=1) - offset[: len(query)]
+    positive = tf.reduce_sum(query * item, axis=1) - offset[: len(query_of)]
     kept = tf.where(counts > 0, scores + np.log(np.maximum(counts, 1)), -np.inf)
     losses = tf.reduce_logsumexp(tf.concat([kept, positive[:, None]], axis=1), axis=1) - positive
     return tf.reduce_sum(losses * weight) / np.sum(weight)
@@ -365,6 +367,13 @@ TOGETHER = {
     "more hardest than there are": {"hardest": 10_000},
     "all": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7, "distinct": True},
     "all, no row twice": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7},
+    "few queries": {"further": 0, "queries": 5},
+    "few queries, distinct, correction": {"further": 0, "queries": 4, "distinct": True, "corrected": True},
+    "few queries, extra alone": {"queries": 6, "in_batch": False, "masked": True},
+    "all, few queries": {
+        "corrected": True, "masked": True, "pairs": 50, "hardest": 7, "distinct": True, "queries": 7, "scale": 6
+    },
+    "all, as many queries": {"corrected": True, "pairs": 3000, "hardest": 7, "queries": 10_000},
     "all, extra alone": {"corrected": True, "masked": True, "pairs": 900, "hardest": 4, "in_batch": False},
 }
 
@@ -384,26 +393,30 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
         offset = np.concatenate([log_probability, rng.normal(size=further)]).astype("float32")
     options["mask"] = rng.random(further) < (0.6 if options.get("masked") else 2)
     candidates = further + options["in_batch"] * rows
-    options["left_out"] = rng.integers(0, (rows, candidates), (options.get("pairs", 0), 2))
-    scores = query.astype("float64") @ np.concatenate([item, vectors]).T - offset
-    positive = np.sum(query.astype("float64") * item, axis=1) - offset[:rows]
-    counts = counts_of(scores, ids, extra_ids, options)
+    queries = min(rows, options.get("queries", rows))
+    query_of = rng.permutation(np.arange(rows) % queries) if "queries" in options else np.arange(rows)
+    query = options.get("scale", 1) * query[:queries]
+    options["left_out"] = rng.integers(0, (queries, candidates), (options.get("pairs", 0), 2))
+    scores = query[query_of].astype("float64") @ np.concatenate([item, vectors]).T - offset
+    positive = np.sum(query[query_of].astype("float64") * item, axis=1) - offset[:rows]
+    counts = counts_of(scores, ids, extra_ids, options | {"query_of": query_of})
 
     def once(query: tf.Tensor, item: tf.Tensor, further_vectors: tf.Tensor) -> tf.Tensor:
         extra = Items(further_vectors, extra_ids, offset[rows:], options["mask"]) if further else None
         own = ids, offset[:rows], weight, options["distinct"]
         pairs = options["left_out"] if options.get("pairs") else None
-        return in_batch_softmax(query, item, *own, extra, pairs, options["hardest"], options["in_batch"])
+        shared = tf.constant(query_of) if "queries" in options else None
+        return in_batch_softmax(query, item, *own, extra, pairs, options["hardest"], options["in_batch"], shared)
 
     if not static:
         once = tf.function(once, input_signature=[tf.TensorSpec([None, DIM])] * 3)
     inputs = [tf.constant(value) for value in (query, item, vectors)]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
-        loss, wanted = once(*inputs), autodiff_loss(*inputs, counts, offset, weight)
+        loss, wanted = once(*inputs), autodiff_loss(*inputs, query_of, counts, offset, weight)
     assert float(loss) == pytest.approx(loop_loss(scores, counts, positive, weight), rel=1e-5, abs=1e-6)
     for ours, theirs in zip(tape.gradient(loss, inputs), tape.gradient(wanted, inputs), strict=True):
-        np.testing.assert_allclose(0 if ours is None else ours, theirs, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(0 if ours is None else ours, tf.convert_to_tensor(theirs), rtol=1e-4, atol=1e-6)
 
 
 def items(ids: list[int], vectors: np.ndarray, mask: list[bool] | None = None) -> Items:

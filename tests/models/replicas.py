@@ -43,8 +43,10 @@ def model(strategy: tf.distribute.Strategy, optimizer: str = "sgd", **options) -
 
 def weights_after_two_steps(strategy: tf.distribute.Strategy, optimizer: str, **options) -> list[np.ndarray]:
     """The weights, and the last loss."""
-    made = model(strategy, optimizer, **options)
-    data = tf.data.Dataset.from_tensor_slices(inputs()).batch(6).repeat(2)
+    made, columns = model(strategy, optimizer, **options), inputs()
+    if "distinct_queries" in options:
+        columns |= {name: tf.gather(columns[name], [0, 1, 0, 0, 1, 5]) for name in made.query_columns}
+    data = tf.data.Dataset.from_tensor_slices(columns).batch(6).repeat(2)
     history = made.fit(data, verbose=0).history
     return [*made.get_weights(), np.array(history["loss"][-1])]
 
@@ -95,10 +97,11 @@ def main() -> None:
         weights_after_two_steps(strategy, "sgd", negatives=sampled(strategy)) for strategy in (mirrored, single)
     )
     require_equal(found, wanted, "sampled negatives")
-    for known in ("known", "padded", "user_id"):
-        options = {"symmetric": True, "known_positives": known}
+    known_positives = [{"known_positives": known} for known in ("known", "padded", "user_id")]
+    for case in (*known_positives, known_positives[-1] | {"distinct_queries": "user_id"}):
+        options = {"symmetric": True} | case
         found, wanted = (weights_after_two_steps(strategy, "sgd", **options) for strategy in (mirrored, single))
-        require_equal(found, wanted, f"known positives: {known}")
+        require_equal(found, wanted, f"{case}")
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
 
 

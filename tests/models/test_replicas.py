@@ -15,9 +15,10 @@ CASES = [
     "lazy_adam {'symmetric': True}",
     "in parts",
     "sampled negatives",
-    "known positives: known",
-    "known positives: padded",
-    "known positives: user_id",
+    "{'known_positives': 'known'}",
+    "{'known_positives': 'padded'}",
+    "{'known_positives': 'user_id'}",
+    "{'known_positives': 'user_id', 'distinct_queries': 'user_id'}",
     "weighted",
 ]
 

@@ -108,12 +108,14 @@ def test_rows_of_one_user_are_encoded_once_where_asked() -> None:
     np.testing.assert_allclose(once(inputs, training=True)["query"], wanted[[0, 1, 2, 1, 4]], rtol=1e-5)
 
 
-def test_encoding_a_user_once_changes_no_gradient_where_the_columns_are_the_users_own() -> None:
+@pytest.mark.parametrize("known", [None, "user_id"])
+def test_a_user_taken_once_changes_no_gradient_where_the_columns_are_the_users_own(known: str | None) -> None:
+    """Encoded once; and where the rows of a user know each other's items, scored once too."""
     own = {name: tf.gather(batch()[name], [0, 1, 2, 1, 4]) for name in ("user_id", "history", "stars", "hour")}
     inputs, gradients = batch() | own, []
-    for made in (model(distinct_queries="user_id"), model()):
+    for made in (model(distinct_queries="user_id", known_positives=known), model(known_positives=known)):
         with tf.GradientTape() as tape:
-            loss = made.compute_loss(x=inputs, y_pred=made(inputs, training=True))
+            loss = made.compute_loss(x=inputs, y_pred=made(inputs, training=True), sample_weight=[1, 2, 0.5, 4, 1])
         found = tape.gradient(loss, [weight.value for weight in made.trainable_weights])
         gradients.append([tf.convert_to_tensor(one) for one in found])
     for once, each in zip(*gradients, strict=True):

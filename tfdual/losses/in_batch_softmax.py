@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from tfdual._backend import data_dependent_shapes, distinct_rows
+from tfdual._backend import data_dependent_shapes, distinct_rows, equal_pairs
 from tfdual._items import Items
 from tfdual._typing import Tensor
 from tfdual.losses._blocked_softmax import Negatives, loss_and_gradients
+from tfdual.losses._positives import OneEach, Shared
 
 
 def in_batch_softmax(
@@ -21,6 +22,7 @@ def in_batch_softmax(
     left_out: Tensor | None = None,
     hardest: int | None = None,
     in_batch: bool = True,
+    query_of: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each query's own item among all items of the batch, and further negatives.
 
@@ -49,14 +51,18 @@ def in_batch_softmax(
         hardest: int. Only the `hardest` highest scores among the negatives of each query count, and those that equal
             the lowest of them. With `distinct`, an item is one negative here. Defaults to `None`: all.
         in_batch: bool. The other rows of the batch are negatives. Defaults to `True`. `False`: the extra items alone.
+        query_of: int `(batch,)`, which row of `query` each item is a positive of. `query` is `(queries, dim)` then, and
+            each of its rows has an item at least. The items of a query are none of its negatives, so that its scores
+            are computed once for all of them; `left_out` names rows of `query`. TensorFlow backend only. Defaults to
+            `None`: row `b` is the positive of query `b`.
 
     Returns:
         A scalar, float32.
 
     Raises:
-        ValueError: `distinct` or `extra` without `item_ids`; `in_batch=False` without `extra`; `hardest` below 1;
+        ValueError: `distinct`, `extra` or `query_of` without `item_ids`; `in_batch=False` without `extra`; `hardest` below 1;
             embeddings that differ in width.
-        RuntimeError: `distinct` or `left_out` on another backend than TensorFlow.
+        RuntimeError: `distinct`, `left_out` or `query_of` on another backend than TensorFlow.
 
     Example:
         >>> query, item = ops.convert_to_tensor([[1.0], [2.0]]), ops.convert_to_tensor([[3.0], [1.0]])
@@ -65,21 +71,23 @@ def in_batch_softmax(
 
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
     """
-    _check_negatives(item_ids, distinct, extra, hardest, in_batch)
+    _check_negatives(item_ids, distinct, extra, hardest, in_batch, query_of)
     _check_widths(query, item, extra)
     query, item = ops.cast(query, "float32"), ops.cast(item, "float32")
-    rows = ops.shape(query)[0]
+    query_of = None if query_of is None else ops.cast(query_of, "int32")
+    rows = ops.shape(item)[0]
     weight = ops.ones((rows,), "float32") if sample_weight is None else ops.cast(sample_weight, "float32")
-    weight = (weight / ops.maximum(ops.sum(weight), 1e-12))[:, None]
+    weight = weight / ops.maximum(ops.sum(weight), 1e-12)
     offset = ops.zeros((rows,)) if log_probability is None else ops.stop_gradient(ops.cast(log_probability, "float32"))
     batch = _candidates_of_batch(item_ids, rows, distinct, in_batch)
-    negatives = _negatives(batch, item_ids, offset, extra, left_out, hardest)
+    negatives = _negatives(batch, item_ids, offset, extra, left_out, hardest, query_of)
 
     @ops.custom_gradient
     def blocked(query: Tensor, item: Tensor, *further: Tensor) -> tuple:
         of_batch = batch.of_rows(item)
         candidates = ops.concatenate([of_batch, *further], axis=0)
-        loss, by_query, by_item, by_candidate = loss_and_gradients(query, item, candidates, negatives, offset, weight)
+        pairs = _pairs(query, item, offset, weight, query_of)
+        loss, by_query, by_item, by_candidate = loss_and_gradients(query, item, candidates, negatives, pairs, weight)
         count = ops.shape(of_batch)[0]
         by_item = by_item + batch.to_rows(by_candidate[:count], ops.shape(item))
         gradients = [by_query, by_item, by_candidate[count:]][: 2 + len(further)]
@@ -91,6 +99,13 @@ def in_batch_softmax(
         return loss, gradient
 
     return blocked(query, item) if extra is None else blocked(query, item, _embedding(extra))
+
+
+def _pairs(query: Tensor, item: Tensor, offset: Tensor, weight: Tensor, query_of: Tensor | None) -> OneEach | Shared:
+    """The positives and their scores."""
+    own = query if query_of is None else ops.take(query, query_of, axis=0)
+    score = ops.sum(own * item, axis=-1) - offset
+    return OneEach(score, weight) if query_of is None else Shared(score, weight, query_of, ops.shape(query)[0])
 
 
 @dataclass(frozen=True)
@@ -128,8 +143,9 @@ def _negatives(
     extra: Items | None,
     left_out: Tensor | None,
     hardest: int | None,
+    query_of: Tensor | None,
 ) -> Negatives:
-    """Biases of all candidates, and which of them are left out of which rows."""
+    """Biases of all candidates, and which of them are left out of which queries."""
     bias, log_count, places = -batch.of_rows(offset), batch.log_count, None
     count, further = ops.shape(bias)[0], 0
     if log_count is not None and hardest is None:
@@ -139,12 +155,27 @@ def _negatives(
         further = ops.shape(extra_bias)[0]
         bias = ops.concatenate([bias, extra_bias], axis=0)
         log_count = None if log_count is None else ops.concatenate([log_count, ops.zeros((further,))], axis=0)
-    if item_ids is not None and (extra is not None or batch.log_count is None):
+    if query_of is None and item_ids is not None and (extra is not None or batch.log_count is None):
         places = _places(batch, item_ids, extra)
     if left_out is not None:
         candidates = ops.concatenate([batch.own, count + ops.arange(further, dtype="int32")], axis=0)
-        left_out = _in_order_of_rows(left_out, candidates)
-    return Negatives(bias, batch.own, places, left_out, hardest, log_count)
+        left_out = ops.cast(left_out, "int32")
+        left_out = ops.stack([left_out[:, 0], ops.take(candidates, left_out[:, 1])], axis=1)
+    if query_of is not None:
+        of_queries = _items_of_queries(batch, item_ids, extra, query_of)
+        left_out = of_queries if left_out is None else ops.concatenate([of_queries, left_out], axis=0)
+    left_out = None if left_out is None else _in_order_of_queries(left_out)
+    own = batch.own if places is None and query_of is None else None
+    return Negatives(bias, own, places, left_out, hardest, log_count)
+
+
+def _items_of_queries(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None, query_of: Tensor) -> Tensor:
+    """Pairs of a query and a candidate that is the item of one of its pairs."""
+    candidates = batch.of_rows(item_ids)
+    if extra is not None:
+        candidates = ops.concatenate([candidates, ops.cast(extra.ids, candidates.dtype)], axis=0)
+    pairs = equal_pairs(item_ids, candidates)
+    return ops.stack([ops.cast(ops.take(query_of, pairs[:, 0]), "int32"), pairs[:, 1]], axis=1)
 
 
 def _places(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None) -> tuple[Tensor, Tensor]:
@@ -158,19 +189,17 @@ def _places(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None) -> t
     return places[:rows], ops.concatenate([batch.of_rows(places[:rows]), places[rows:]], axis=0)
 
 
-def _in_order_of_rows(left_out: Tensor, candidates: Tensor) -> Tensor:
-    """The pairs sorted by their rows; `candidates` says which each counted one is.
+def _in_order_of_queries(left_out: Tensor) -> Tensor:
+    """The pairs sorted by their queries.
 
     Raises:
         RuntimeError: the backend has no shapes that depend on values.
     """
     if not data_dependent_shapes():
         raise RuntimeError("left_out needs the TensorFlow backend. Leave rows out by ids or by the mask of `extra`.")
-    left_out = ops.cast(left_out, "int32")
-    rows, counted = left_out[:, 0], left_out[:, 1]
-    pairs = ops.stack([rows, ops.take(candidates, counted)], axis=1)
-    ordered = ops.all(rows[1:] >= rows[:-1])
-    return ops.cond(ordered, lambda: pairs, lambda: ops.take(pairs, ops.argsort(rows), axis=0))
+    queries = left_out[:, 0]
+    ordered = ops.all(queries[1:] >= queries[:-1])
+    return ops.cond(ordered, lambda: left_out, lambda: ops.take(left_out, ops.argsort(queries), axis=0))
 
 
 def _extra_bias(extra: Items) -> Tensor:
@@ -189,7 +218,12 @@ def _embedding(extra: Items) -> Tensor:
 
 
 def _check_negatives(
-    item_ids: Tensor | None, distinct: bool, extra: Items | None, hardest: int | None, in_batch: bool
+    item_ids: Tensor | None,
+    distinct: bool,
+    extra: Items | None,
+    hardest: int | None,
+    in_batch: bool,
+    query_of: Tensor | None,
 ) -> None:
     """Whether the options fit together.
 
@@ -200,6 +234,8 @@ def _check_negatives(
         raise ValueError("distinct=True needs item_ids, to know which rows hold the same item. Received none.")
     if extra is not None and item_ids is None:
         raise ValueError("extra needs item_ids, to leave each row's own item out. Received none. Pass the batch's ids.")
+    if query_of is not None and item_ids is None:
+        raise ValueError("query_of needs item_ids, to leave each query's items out. Received none.")
     if not in_batch and extra is None:
         raise ValueError("in_batch=False leaves no negatives. Pass them as `extra`, or set in_batch=True.")
     if hardest is not None and hardest < 1:

@@ -119,7 +119,13 @@ class ContrastiveObjective(keras.layers.Layer):
         return self.distinct_items and data_dependent_shapes()
 
     def pairs(
-        self, columns: dict[str, Tensor], query: Tensor, item: Tensor, weight: Tensor | None, training: bool
+        self,
+        columns: dict[str, Tensor],
+        query: Tensor,
+        item: Tensor,
+        weight: Tensor | None,
+        training: bool,
+        distinct_queries: str | None = None,
     ) -> Pairs:
         """The pairs of a batch, each row's query and item.
 
@@ -129,10 +135,14 @@ class ContrastiveObjective(keras.layers.Layer):
             item: `(batch, dim)`.
             weight: `(batch,)` or None.
             training: bool. Whether the items are to have a log-probability.
+            distinct_queries: the column whose values say which rows have one query. Where it names the known positives
+                too, the rows of a query have the same negatives, and are scored once.
         """
         ids = column_of(columns, self.item_id, "item ids")
         items = Items(item, ids, self.log_probability(columns) if training else None)
-        return Pairs(query, items, weight, self._known(columns))
+        known = self._known(columns)
+        shared = known is not None and known.rows is not None and distinct_queries == self.known_positives
+        return Pairs(query, items, weight, known, columns[self.known_positives] if shared else None)
 
     def training_loss(
         self, pairs: Pairs, columns: dict[str, Tensor], encode_item: Callable[[dict[str, Tensor]], Tensor]

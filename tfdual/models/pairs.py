@@ -28,9 +28,12 @@ class Pairs:
         item: the positives, in the order of the queries.
         weight: `(pairs,)`. Defaults to `None`: 1 each.
         known: KnownItems. Defaults to `None`: a query's own item alone is right.
+        same_query: int or string `(pairs,)`. Pairs of one value have one query, and each other's items are known.
+            Defaults to `None`: each pair may have a query of its own.
     """
 
     query: Tensor
     item: Items
     weight: Tensor | None = None
     known: KnownItems | None = None
+    same_query: Tensor | None = None

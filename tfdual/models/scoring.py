@@ -67,12 +67,15 @@ class Scoring:
         if candidates is None:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
         distinct = self.distinct and distinct and in_batch
-        if pairs.known is not None:
-            known = _known_pairs(pairs.known, pairs.item.ids, candidates.ids, distinct and self.loss is None)
+        query, query_of, lists = pairs.query, None, pairs.known
+        if self.loss is None and pairs.same_query is not None:
+            query, query_of, lists = _queries_once(pairs)
+        if lists is not None:
+            known = _known_pairs(lists, pairs.item.ids, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
             return self._of_matrix(self.loss, pairs, candidates, scale, known)
         return in_batch_softmax(
-            scale(pairs.query),
+            scale(query),
             pairs.item.embedding,
             pairs.item.ids,
             pairs.item.log_probability,
@@ -82,6 +85,7 @@ class Scoring:
             known,
             self.hardest,
             in_batch,
+            query_of,
         )
 
     def _of_matrix(self, loss: Loss, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
@@ -106,6 +110,18 @@ class Scoring:
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
         return loss(scores, labels, mask, pairs.weight)
+
+
+def _queries_once(pairs: Pairs) -> tuple[Tensor, Tensor, KnownItems | None]:
+    """The distinct queries, which of them each pair has, and their items on other replicas, where there are any.
+
+    The loss itself leaves out the items of a query's pairs.
+    """
+    first, query_of, _ = distinct_rows(pairs.same_query)
+    known = pairs.known if replicas() > 1 else None
+    if known is not None and known.rows is not None:
+        known = KnownItems(known.lists, ops.take(known.rows, first))
+    return ops.take(pairs.query, first, axis=0), query_of, known
 
 
 def _known_pairs(known: KnownItems, own: Tensor, ids: Tensor, distinct: bool) -> Tensor:
