@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 from index_data import DIM, K
+from tensorflow.core.protobuf import saved_model_pb2
 
 import tfdual
 from tfdual import ColumnSchema, Schema, Tags
@@ -64,6 +65,8 @@ def write(folder: Path, items: int, requests: int) -> dict:
     np.save(folder / "embeddings.npy", retriever.embed_query(asked))
     export_bare(index, folder / BARE)
     export_empty(folder / EMPTY)
+    names = {name: tensor_names(folder / name) for name in (f"{ARTEFACT}/1", BARE)}
+    (folder / "tensor_names.json").write_text(json.dumps(names))
     return index.describe()
 
 
@@ -95,6 +98,17 @@ def export_bare(index: tfdual.ScaNN, folder: Path) -> None:
     signatures = {"serving_default": tf.function(search, input_signature=[spec], autograph=False)}
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+
+
+def tensor_names(saved_model: Path) -> dict[str, dict[str, str]]:
+    """Of `serving_default`: input and output names -> names of tensors."""
+    saved = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
+    signature = saved.meta_graphs[0].signature_def["serving_default"]
+    inputs, outputs = signature.inputs, signature.outputs
+    return {
+        "inputs": {name: inputs[name].name for name in inputs},
+        "outputs": {name: outputs[name].name for name in outputs},
+    }
 
 
 def export_empty(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from serving_requests import columns_of, timed
+from serving_times import columns_of, timed
 from worker import Worker
 
 import tfdual

@@ -1,18 +1,8 @@
-"""What the workers of the serving benchmark ask, and how they time it; no package of ours is needed."""
+"""What the workers of the serving benchmark ask in TensorFlow; no package of ours is needed."""
 
-import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-
-
-def columns_of(folder: Path) -> dict[str, list]:
-    """Raw query columns, one entry a request."""
-    return json.loads((folder / "requests.json").read_text())
 
 
 def options() -> dict[str, tf.Tensor]:
@@ -45,13 +35,3 @@ def examples(columns: dict[str, list]) -> list[tf.Tensor]:
                 feature.bytes_list.value.extend(part.encode() for part in given)
         made.append(tf.constant([example.SerializeToString()]))
     return made
-
-
-def timed(ask: Callable[[int], object], count: int) -> dict[str, float]:
-    """Median and 99th percentile in milliseconds, of requests one after another."""
-    times = np.empty(count)
-    for number in range(count):
-        begun = time.perf_counter()
-        ask(number)
-        times[number] = time.perf_counter() - begun
-    return {"p50_ms": 1_000 * float(np.median(times)), "p99_ms": 1_000 * float(np.percentile(times, 99))}

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import scann  # noqa: F401  its op must be there before the model is loaded
 import tensorflow as tf
-from serving_requests import columns_of, dense_requests, examples, options, timed
+from serving_requests import dense_requests, examples, options
+from serving_times import columns_of, timed
 from worker import Worker
 
 FOLDERS = {"bare op": "bare", "empty signature": "empty"}

@@ -371,7 +371,13 @@ TOGETHER = {
     "few queries, distinct, correction": {"further": 0, "queries": 4, "distinct": True, "corrected": True},
     "few queries, extra alone": {"queries": 6, "in_batch": False, "masked": True},
     "all, few queries": {
-        "corrected": True, "masked": True, "pairs": 50, "hardest": 7, "distinct": True, "queries": 7, "scale": 6
+        "corrected": True,
+        "masked": True,
+        "pairs": 50,
+        "hardest": 7,
+        "distinct": True,
+        "queries": 7,
+        "scale": 6,
     },
     "all, as many queries": {"corrected": True, "pairs": 3000, "hardest": 7, "queries": 10_000},
     "all, extra alone": {"corrected": True, "masked": True, "pairs": 900, "hardest": 4, "in_batch": False},

@@ -197,6 +197,33 @@ def require_answers(found: Any, here: Retriever, queries: dict, items: dict, see
     np.testing.assert_allclose(found["score"]["score"], here.score(queries, items), rtol=1e-4, atol=1e-5)
 
 
+def test_tensorflows_cpp_loader_answers_as_python_does(made: Made, tmp_path: Path) -> None:
+    """In a process that has the C++ library alone, as a server has."""
+    saved = saved_model_pb2.SavedModel.FromString((made.version / "saved_model.pb").read_bytes())
+    signature = saved.meta_graphs[0].signature_def["serving_default"]
+    given = padded(QUERIES) | padded({"exclude": EXCLUDE}) | {"k": [6], "filter": [TERMS]}
+    feeds = {
+        signature.inputs[name].name: {"dtype": tf.as_dtype(signature.inputs[name].dtype).name, "values": values}
+        for name, values in given.items()
+    }
+    fetches = {name: output.name for name, output in signature.outputs.items()}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parents[2] / "benchmarks" / "cpp_session.py"), str(made.version)],
+        input=json.dumps({"feeds": feeds, "fetches": fetches}),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    wanted = made.retriever.search(QUERIES, k=6, exclude=EXCLUDE, filter=EXPRESSION)
+    assert found["id"] == wanted["id"].tolist()
+    assert found["year"] == wanted["year"].tolist()
+    scores = np.where(np.isneginf(wanted["score"]), -np.inf, wanted["score"])
+    np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def predict(made: Made) -> Iterator[Callable[[Any], dict[str, np.ndarray]]]:
     """TensorFlow Serving's Predict: a session of the graph, fed by the tensor names of a signature and its defaults."""

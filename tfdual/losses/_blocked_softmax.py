@@ -71,23 +71,31 @@ def _scorer(vectors: Tensor, negatives: Negatives, count: Count, size: Count) ->
     is_last = ops.concatenate([ops.zeros_like(vectors[1:, 0]), ops.ones((1,))], axis=0)
     bias = ops.where(is_last > 0, 0.0, fill(negatives.bias, spare, -float("inf")))
     columns = ops.transpose(ops.concatenate([vectors, bias[:, None], is_last[:, None]], axis=1))
-    places = None if negatives.places is None else fill(negatives.places[1], spare, -1.0)
-    own = negatives.own if negatives.places is None else negatives.places[0]
-    own = None if own is None else cut(own, count, size)
+    without_own = _without_own(negatives, count, size)
     log_count = None if negatives.log_count is None else fill(negatives.log_count, spare, 0.0)[:-1]
     pairs_of = None if negatives.left_out is None else _pairs_by_block(negatives.left_out, count, size)
 
     def scores_of(block: Count, query: Tensor, positive: Tensor) -> Tensor:
         scores = ops.matmul(ops.concatenate([query, ops.ones_like(query[:, :1]), positive[:, None]], axis=1), columns)
-        if places is not None:
-            scores = ops.where(ops.equal(own[block][:, None], places), -float("inf"), scores)
-        elif own is not None:
-            scores = _without(scores, ops.stack([ops.arange(size, dtype=own.dtype), own[block]], axis=1))
+        scores = without_own(scores, block)
         if pairs_of is not None:
             scores = _without(scores, pairs_of(block))
         return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, log_count)
 
     return scores_of
+
+
+def _without_own(negatives: Negatives, count: Count, size: Count) -> Callable:
+    """A function of scores and block: the scores with minus infinity at the queries' own items."""
+    if negatives.places is not None:
+        own = cut(negatives.places[0], count, size)
+        places = fill(negatives.places[1], _spare(negatives.bias), -1.0)
+        return lambda scores, block: ops.where(ops.equal(own[block][:, None], places), -float("inf"), scores)
+    if negatives.own is not None:
+        own = cut(negatives.own, count, size)
+        rows = ops.arange(size, dtype=own.dtype)
+        return lambda scores, block: _without(scores, ops.stack([rows, own[block]], axis=1))
+    return lambda scores, block: scores
 
 
 def _pairs_by_block(left_out: Tensor, count: Count, size: Count) -> Callable:

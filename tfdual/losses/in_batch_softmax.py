@@ -11,7 +11,7 @@ from tfdual.losses._blocked_softmax import Negatives, loss_and_gradients
 from tfdual.losses._positives import OneEach, Shared
 
 
-def in_batch_softmax(
+def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
     query: Tensor,
     item: Tensor,
     item_ids: Tensor | None = None,
@@ -60,8 +60,8 @@ def in_batch_softmax(
         A scalar, float32.
 
     Raises:
-        ValueError: `distinct`, `extra` or `query_of` without `item_ids`; `in_batch=False` without `extra`; `hardest` below 1;
-            embeddings that differ in width.
+        ValueError: `distinct`, `extra` or `query_of` without `item_ids`; `in_batch=False` without `extra`; `hardest`
+            below 1; embeddings that differ in width.
         RuntimeError: `distinct`, `left_out` or `query_of` on another backend than TensorFlow.
 
     Example:

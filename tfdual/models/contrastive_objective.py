@@ -140,9 +140,11 @@ class ContrastiveObjective(keras.layers.Layer):
         """
         ids = column_of(columns, self.item_id, "item ids")
         items = Items(item, ids, self.log_probability(columns) if training else None)
-        known = self._known(columns)
-        shared = known is not None and known.rows is not None and distinct_queries == self.known_positives
-        return Pairs(query, items, weight, known, columns[self.known_positives] if shared else None)
+        known, same_query = self._known(columns), None
+        by_key = known is not None and known.rows is not None
+        if by_key and distinct_queries is not None and distinct_queries == self.known_positives:
+            same_query = columns[distinct_queries]
+        return Pairs(query, items, weight, known, same_query)
 
     def training_loss(
         self, pairs: Pairs, columns: dict[str, Tensor], encode_item: Callable[[dict[str, Tensor]], Tensor]

@@ -38,9 +38,9 @@ class DualEncoder(keras.Model):
         parts: int. Encode a training batch in so many parts, with one part's activations in memory at a time and the
             gradient of the whole batch; each row is encoded twice. TensorFlow backend only. Defaults to 1.
         distinct_queries: str. A column such as the user's id: rows of a training batch with one value have one query,
-            which is encoded once, by the first of them, and scored once where the column is `known_positives` too. Exact
-            where all the query's columns depend on it alone, and faster where a batch holds many rows of few queries. On backends other than TensorFlow every row is
-            encoded. Defaults to `None`: every row's.
+            which is encoded once, by the first of them, and scored once where the column is `known_positives` too.
+            Exact where all the query's columns depend on it alone, and faster where a batch holds many rows of few
+            queries. On backends other than TensorFlow every row is encoded. Defaults to `None`: every row's.
         objective: arguments of `ContrastiveObjective`: `temperature`, `negatives`, `sampling_correction`, `loss`,
             `symmetric`, `known_positives`, `several_positives`, `distinct_items`.
 
