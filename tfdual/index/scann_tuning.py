@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -63,9 +63,9 @@ class ScannTuning:
         for wide in reorders:
             count = self._fewest(partial(self._is_enough, wide, target)) if leaves is None else leaves
             if self._is_enough(wide, target, count):
-                reached.append(self.measure(count, wide))
-        reached.sort(key=lambda point: -point.queries_per_second)
-        settings = [(point.leaves_to_search, point.reorder) for point in reached]
+                reached.append((count, wide))
+        points = sorted(self.measure(reached), key=lambda point: -point.queries_per_second)
+        settings = [(point.leaves_to_search, point.reorder) for point in points]
         for setting in settings:
             if self.held_out(*setting) >= target:
                 return setting
@@ -112,27 +112,27 @@ class ScannTuning:
         queries, exact = self._halves[1]
         return recall_between(self._search(queries, leaves, reorder, exact.shape[1]), exact)
 
-    def measure(self, leaves: int, reorder: int) -> TuningPoint:
-        """The setting's recall and speed."""
-        if (leaves, reorder) not in self._points:
-            recall = self._recall(leaves, reorder)
-            queries, times = self._halves[0][0], [0.0]
-            while sum(times) < TIMED_SECONDS:
+    def measure(self, settings: Sequence[tuple[int, int]]) -> list[TuningPoint]:
+        """Recall and speed of settings, leaves and reordering each.
+
+        They take turns, and the best round of each counts: what else the machine does meets all of them alike.
+        """
+        fastest = {setting: math.inf for setting in settings if setting not in self._points}
+        queries, begun = self._halves[0][0], time.perf_counter()
+        while time.perf_counter() - begun < TIMED_SECONDS * len(fastest):
+            for setting in fastest:
                 started = time.perf_counter()
-                self._search(queries, leaves, reorder)
-                times.append(time.perf_counter() - started)
-            speed = len(queries) / min(times[1:])  # the best round: others were disturbed
-            self._points[leaves, reorder] = TuningPoint(leaves, reorder, recall, speed)
-        return self._points[leaves, reorder]
+                self._search(queries, *setting)
+                fastest[setting] = min(fastest[setting], time.perf_counter() - started)
+        for setting, seconds in fastest.items():
+            self._points[setting] = TuningPoint(*setting, self._recall(*setting), len(queries) / seconds)
+        return [self._points[setting] for setting in settings]
 
     def curve(self, leaves: int, reorder: int) -> list[TuningPoint]:
         """Settings from fast to thorough, among them the chosen one; each is better in recall than those before."""
-        count = 1
-        while count < self._searcher.leaves:
-            self.measure(count, reorder)
-            count *= 2
-        self.measure(self._searcher.leaves, reorder)
-        chosen = self.measure(leaves, reorder)
+        counts = [2**power for power in range(self._searcher.leaves.bit_length()) if 2**power < self._searcher.leaves]
+        counts.append(self._searcher.leaves)
+        *_, chosen = self.measure([*[(count, reorder) for count in counts], (leaves, reorder)])
         best: list[TuningPoint] = []
         for point in sorted(self._points.values(), key=lambda point: -point.queries_per_second):
             if point == chosen or not best or point.recall > max(other.recall for other in best):
