@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfdual import ColumnSchema, Retriever, Schema, Tags
-from tfdual.serving.examples import parse_examples
+from tfdual.serving.examples import parse_examples, to_examples
 
 SCHEMA = Schema(
     [
@@ -54,6 +54,14 @@ def test_columns_are_padded_at_the_end_and_of_the_types_of_the_schema() -> None:
     assert found["vector"].numpy().tolist() == [[1, 2, 3], [0, 0, 1]]
     np.testing.assert_array_equal(found["age"], np.array([3.5, np.nan], "float32"))
     assert found["city"].numpy().tolist() == [7, -1]
+
+
+def test_columns_written_as_examples_are_read_back() -> None:
+    columns = parsed([WHOLE, example(user=["u"], vector=[0.0, 0.0, 1.0], history=[])])
+    again = parse_examples(to_examples(columns, SCHEMA), SCHEMA, "int64", True)[0]
+    assert again.keys() == columns.keys()
+    for name, values in columns.items():
+        np.testing.assert_array_equal(again[name], values, err_msg=name)
 
 
 def test_what_a_column_needs_and_an_example_lacks_is_named() -> None:

@@ -1,5 +1,8 @@
-"""Serialised `tf.train.Example`s -> the dense columns of a signature."""
+"""Serialised `tf.train.Example`s and the dense columns of a signature."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
@@ -53,3 +56,38 @@ def _dense(values: Tensor | tf.RaggedTensor, column: ColumnSchema) -> Tensor:
         values = values.to_tensor(tf.cast(PADDING[column.dtype], values.dtype))
     spec = tensor_spec(column)
     return tf.ensure_shape(tf.cast(values, spec.dtype), spec.shape)
+
+
+def to_examples(columns: Mapping[str, Tensor], schema: Schema) -> Tensor:
+    """What `parse_examples` reads these dense columns from: strings `(batch,)`.
+
+    Args:
+        columns: name -> `(batch, ...)`, as many rows each.
+        schema: Schema. The columns to write.
+    """
+    arrays = {column: columns[column.name].numpy() for column in schema}
+    messages = []
+    for row in range(len(next(iter(arrays.values())))):
+        example = tf.train.Example()
+        for column, values in arrays.items():
+            given = np.atleast_1d(values[row])
+            if column.is_list and column.width is None:
+                given = _without_padding(given, PADDING[column.dtype])
+            _write(example.features.feature[column.name], given, tf.as_dtype(column.dtype))
+        messages.append(example.SerializeToString())
+    return tf.constant(messages, tf.string)
+
+
+def _without_padding(values: np.ndarray, padding: str | int | float) -> np.ndarray:
+    """The list up to its last value."""
+    there = values == values if values.dtype.kind == "f" else values != (b"" if padding == "" else padding)
+    return values[: 1 + max(np.flatnonzero(there), default=-1)]
+
+
+def _write(feature: tf.train.Feature, values: np.ndarray, kind: tf.DType) -> None:
+    if kind == tf.string:
+        feature.bytes_list.value.extend(values.tolist())
+    elif kind.is_floating:
+        feature.float_list.value.extend(values.tolist())
+    else:
+        feature.int64_list.value.extend(values.astype(np.int64).tolist())

@@ -20,7 +20,7 @@ from tfdual.serving.search_options import DEFAULT_K, given_options
 from tfdual.serving.served_graph import DEFAULT_TOWER, ServedGraph, signature_name
 from tfdual.serving.served_tower import ServedTower, pair_schema, require_space
 from tfdual.serving.versions import Versions
-from tfdual.serving.warm_up import alone_and_together, write_warm_up
+from tfdual.serving.warm_up import requests_of, write_warm_up
 
 
 class Retriever:
@@ -232,8 +232,8 @@ class Retriever:
         Args:
             folder: path. What TensorFlow Serving is pointed at.
             report: plain JSON types to keep with the model, e.g. what `evaluate` gave. Defaults to none.
-            warm_up: raw queries, as for `search`. TensorFlow Serving answers them, each alone and all together,
-                before the version takes traffic (extra `serving`). Defaults to `None`: it starts cold.
+            warm_up: raw queries, as for `search`. TensorFlow Serving answers them by every signature that takes
+                queries, before the version takes traffic (extra `serving`). Defaults to `None`: it starts cold.
             canary: Canary. Queries that the loaded model must answer so, and the least recall and longest latency.
                 Defaults to `None`: one query of missing or empty values.
 
@@ -256,7 +256,7 @@ class Retriever:
         def write(path: Path) -> None:
             save_graph(graph, path)
             if dense is not None:
-                write_warm_up(path, alone_and_together(dense, graph.defaults["serving_default"]))
+                write_warm_up(path, requests_of(dense, graph))
             loaded, functions = load_functions(path)
             saved = type(self)(functions, description, saved_model=loaded)
             description["canary"] = shown(saved, self, graph.items.index, canary)
