@@ -196,7 +196,7 @@ def test_an_item_added_at_noon_is_found_at_noon_and_exported(trained: tuple, tmp
         assert "b0" not in one.search(QUERIES, k=COUNT)["id"]
     wanted = retriever.score({name: values[:1] for name, values in QUERIES.items()}, {n: v[1:] for n, v in new.items()})
     found = retriever.search(QUERIES, k=1, filter="year == 3000")
-    np.testing.assert_allclose(found["score"][0], wanted, atol=1e-6)
+    np.testing.assert_allclose(found["score"][0], wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_searches_before_a_change_don_t_hide_it(trained: tuple) -> None:

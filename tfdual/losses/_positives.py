@@ -8,6 +8,7 @@ from tfdual._typing import Tensor
 from tfdual.losses._row_blocks import Count, bounds, cut
 
 LEAST_SHARE = 1e-30  # float32 still holds its logarithm
+ROUNDING = 3e-7  # of a share that is 1; an optimiser that scales gradients would move weights by it
 Weigh = Callable[[Count, Tensor, Tensor], Tensor]
 
 
@@ -37,7 +38,7 @@ class OneEach:
 
     def loss_and_missing(self, share: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
         """Of each pair, the loss, and what its positive lacks of a share of 1."""
-        return loss, 1.0 - share
+        return loss, _missing(share)
 
 
 class Shared:
@@ -86,9 +87,15 @@ class Shared:
         return ops.softplus(log_odds), ops.sigmoid(log_odds)
 
 
+def _missing(share: Tensor) -> Tensor:
+    """What a share lacks of 1."""
+    missing = 1.0 - share
+    return ops.where(missing < ROUNDING, 0.0, missing)
+
+
 def _rest(share: Tensor) -> Tensor:
     """What the negatives have together."""
-    return ops.maximum(1.0 - share, LEAST_SHARE)
+    return ops.maximum(_missing(share), LEAST_SHARE)
 
 
 def _log_odds(share: Tensor, loss: Tensor) -> Tensor:
