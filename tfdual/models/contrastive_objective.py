@@ -140,11 +140,7 @@ class ContrastiveObjective(keras.layers.Layer):
         """
         ids = column_of(columns, self.item_id, "item ids")
         items = Items(item, ids, self.log_probability(columns) if training else None)
-        known, same_query = self._known(columns), None
-        by_key = known is not None and known.rows is not None
-        if by_key and distinct_queries is not None and distinct_queries == self.known_positives:
-            same_query = columns[distinct_queries]
-        return Pairs(query, items, weight, known, same_query)
+        return Pairs(query, items, weight, self._known(columns, distinct_queries))
 
     def training_loss(
         self, pairs: Pairs, columns: dict[str, Tensor], encode_item: Callable[[dict[str, Tensor]], Tensor]
@@ -198,13 +194,13 @@ class ContrastiveObjective(keras.layers.Layer):
             )
         return columns[name]
 
-    def _known(self, columns: dict[str, Tensor]) -> KnownItems | None:
+    def _known(self, columns: dict[str, Tensor], distinct_queries: str | None) -> KnownItems | None:
         if self.known_positives is None:
             return None
         known = column_of(columns, self.known_positives, "known positives")
         if is_ragged(known) or len(known.shape) == 2:
             return KnownItems(known)
-        return KnownItems(*ids_by_key(known, columns[self.item_id]))
+        return KnownItems(*ids_by_key(known, columns[self.item_id]), distinct_queries == self.known_positives)
 
     def get_config(self) -> dict:
         pair = isinstance(self.temperature, (tuple, list))

@@ -13,10 +13,12 @@ class KnownItems:
     Args:
         lists: int, ragged `(lists, None)` or `(lists, n)` padded with 0.
         rows: int `(pairs,)`. Which list each query has. Defaults to `None`: query i has list i.
+        one_query: bool. Pairs of one list have one query, and their items are all in the list. Defaults to `False`.
     """
 
     lists: Tensor
     rows: Tensor | None = None
+    one_query: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,9 @@ class Pairs:
         item: the positives, in the order of the queries.
         weight: `(pairs,)`. Defaults to `None`: 1 each.
         known: KnownItems. Defaults to `None`: a query's own item alone is right.
-        same_query: int or string `(pairs,)`. Pairs of one value have one query, and each other's items are known.
-            Defaults to `None`: each pair may have a query of its own.
     """
 
     query: Tensor
     item: Items
     weight: Tensor | None = None
     known: KnownItems | None = None
-    same_query: Tensor | None = None

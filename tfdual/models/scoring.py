@@ -68,8 +68,8 @@ class Scoring:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
         distinct = self.distinct and distinct and in_batch
         query, query_of, lists = pairs.query, None, pairs.known
-        if self.loss is None and pairs.same_query is not None:
-            query, query_of, lists = _queries_once(pairs)
+        if self.loss is None and lists is not None and lists.one_query:
+            query, query_of, lists = _queries_once(query, lists)
         if lists is not None:
             known = _known_pairs(lists, pairs.item.ids, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
@@ -112,16 +112,14 @@ class Scoring:
         return loss(scores, labels, mask, pairs.weight)
 
 
-def _queries_once(pairs: Pairs) -> tuple[Tensor, Tensor, KnownItems | None]:
+def _queries_once(query: Tensor, known: KnownItems) -> tuple[Tensor, Tensor, KnownItems | None]:
     """The distinct queries, which of them each pair has, and their items on other replicas, where there are any.
 
     The loss itself leaves out the items of a query's pairs.
     """
-    first, query_of, _ = distinct_rows(pairs.same_query)
-    known = pairs.known if replicas() > 1 else None
-    if known is not None and known.rows is not None:
-        known = KnownItems(known.lists, ops.take(known.rows, first))
-    return ops.take(pairs.query, first, axis=0), query_of, known
+    first, query_of, _ = distinct_rows(known.rows)
+    elsewhere = KnownItems(known.lists, ops.take(known.rows, first)) if replicas() > 1 else None
+    return ops.take(query, first, axis=0), query_of, elsewhere
 
 
 def _known_pairs(known: KnownItems, own: Tensor, ids: Tensor, distinct: bool) -> Tensor:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.schema import ColumnSchema, Schema
-from tfdual.serving.raw_input import PADDING, tensor_spec
+from tfdual.serving.raw_input import PADDING, tensor_spec, to_ragged
 from tfdual.serving.search_options import DEFAULT_K
 
 
@@ -65,23 +65,15 @@ def to_examples(columns: Mapping[str, Tensor], schema: Schema) -> Tensor:
         columns: name -> `(batch, ...)`, as many rows each.
         schema: Schema. The columns to write.
     """
-    arrays = {column: columns[column.name].numpy() for column in schema}
+    ragged = to_ragged(columns, schema)
     messages = []
-    for row in range(len(next(iter(arrays.values())))):
+    for row in range(len(columns[schema.column_names[0]])):
         example = tf.train.Example()
-        for column, values in arrays.items():
-            given = np.atleast_1d(values[row])
-            if column.is_list and column.width is None:
-                given = _without_padding(given, PADDING[column.dtype])
-            _write(example.features.feature[column.name], given, tf.as_dtype(column.dtype))
+        for column in schema:
+            values = np.atleast_1d(ragged[column.name][row].numpy())
+            _write(example.features.feature[column.name], values, tf.as_dtype(column.dtype))
         messages.append(example.SerializeToString())
     return tf.constant(messages, tf.string)
-
-
-def _without_padding(values: np.ndarray, padding: str | int | float) -> np.ndarray:
-    """The list up to its last value."""
-    there = values == values if values.dtype.kind == "f" else values != (b"" if padding == "" else padding)
-    return values[: 1 + max(np.flatnonzero(there), default=-1)]
 
 
 def _write(feature: tf.train.Feature, values: np.ndarray, kind: tf.DType) -> None:
