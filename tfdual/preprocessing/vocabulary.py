@@ -53,9 +53,45 @@ class Vocabulary(Transform):
         self._items: list[str] = []
         self._take(pa.chunked_array([], pa.large_string()))
 
+    @classmethod
+    def of(cls, values: Any, **bounds: Any) -> "Vocabulary":
+        """A vocabulary that knows these values before it sees a row, in their order; rows count, and append others.
+
+        For items that no training row may name, and that are negatives or candidates all the same.
+
+        Args:
+            values: integers or strings, all different, none missing.
+            bounds: arguments of `Vocabulary`.
+
+        Raises:
+            ValueError: a value stands twice, or is missing (`""`).
+            TypeError: neither integers nor strings.
+
+        Example:
+            >>> vocabulary = Vocabulary.of(["b", "a"])
+            >>> vocabulary(ColumnSchema("item", dtype="string"), tf.constant(["a", "c"])).numpy().tolist()
+            [2, 0]
+        """
+        array = pa.array(values)
+        if pa.types.is_floating(array.type) or pa.types.is_boolean(array.type):
+            raise TypeError(f"A vocabulary holds integers or strings. Received {array.type}.")
+        array = array.cast(pa.int64() if pa.types.is_integer(array.type) else pa.large_string())
+        missing = array.null_count or (array.type != pa.int64() and pc.any(pc.equal(array, "")).as_py())
+        if missing or len(array.unique()) < len(array):
+            raise ValueError("The values of a vocabulary all differ, and none is missing. Use `np.unique(values)`.")
+        vocabulary = cls(**bounds)
+        vocabulary._take(pa.chunked_array([array]))
+        return vocabulary
+
     def update(self, column: ColumnSchema, values: pa.Array) -> None:
         """Count the values of one batch."""
         check_values(self, column)
+        known = self._ids.values
+        if len(known) and pa.types.is_integer(known.type) == (column.dtype == "string"):
+            raise TypeError(
+                f"Column '{column.name}' is {column.dtype}, and the vocabulary holds {known.type}, such as "
+                f"{known[0].as_py()!r}."
+            )
         found = present(column, values)
         if column.dtype != "string":
             found = found.cast(pa.int64())
