@@ -117,3 +117,34 @@ def test_floats_are_no_ids() -> None:
 def test_a_bound_below_one_is_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="min_count, max_size and num_oov_indices are at least 1. Received"):
         Vocabulary(**arguments)
+
+
+def test_values_that_are_known_before_have_the_first_ids_and_count_nothing() -> None:
+    vocabulary = Vocabulary.of(np.array(["z", "b", "a"]), num_oov_indices=2)
+    item = ColumnSchema("item", [Tags.ITEM_ID], dtype="string")
+    assert vocabulary(item, tf.constant(["a", "z"])).numpy().tolist() == [4, 2]
+    vocabulary.update(item, words("a", "new", "a", "a"))
+    vocabulary.finish()
+    assert vocabulary.values.tolist() == [b"z", b"b", b"a", b"new"]
+    expected = [math.log(count / 4) for count in (1, 1, 1, 1, 3, 1)]  # what was never seen counts as once
+    np.testing.assert_allclose(vocabulary.log_probability("item"), expected, rtol=1e-6)
+
+
+def test_known_integers_stay_exact_and_are_restored() -> None:
+    known = Vocabulary.of([2**53 + 1, 5])
+    restored = Vocabulary()
+    restored.restore(known.state())
+    assert restored(NUMBER, tf.constant([5, 2**53, 2**53 + 1])).numpy().tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("values", [["a", "a"], ["a", ""], ["a", None], [3, 3]])
+def test_known_values_that_repeat_or_lack_are_refused(values: list) -> None:
+    with pytest.raises(ValueError, match="all differ, and none is missing"):
+        Vocabulary.of(values)
+
+
+def test_known_values_of_another_type_are_refused() -> None:
+    with pytest.raises(TypeError, match="integers or strings. Received double"):
+        Vocabulary.of([1.5])
+    with pytest.raises(TypeError, match="'word' is string, and the vocabulary holds int64, such as 3"):
+        Vocabulary.of([3]).update(WORD, words("a"))

@@ -51,6 +51,7 @@ def export_onnx(
     side: Literal["query", "item"] | None = None,
     schema: Schema | None = None,
     opset: int | None = None,
+    output: str = OUTPUT,
 ) -> Path:
     """Write one tower as ONNX: model-ready columns in, what a `Preprocessor` gives; the embedding out.
 
@@ -67,6 +68,7 @@ def export_onnx(
         side: str. `"query"` or `"item"`, of two towers. Defaults to `None`: `model` is a tower.
         schema: Schema. The model-ready columns, `preprocessor.schema`. Defaults to `None`: those that the towers know.
         opset: int. The version of ONNX's operators. Defaults to `None`: tf2onnx's own choice, 15.
+        output: str. What the output is called, e.g. `"score"` of a `DeepReranker`. Defaults to `"embedding"`.
 
     Returns:
         The path.
@@ -82,7 +84,7 @@ def export_onnx(
     encode = _encoder(model, side)
     specs = {column.name: _spec(column) for column in _columns(model, schema)}
     with quiet_stderr():
-        function = tf.function(lambda inputs: {OUTPUT: _embedding(encode, inputs)}, input_signature=[specs])
+        function = tf.function(lambda inputs: {output: _embedding(encode, inputs)}, input_signature=[specs])
         traced = function.get_concrete_function()
         held = sum(variable.shape.num_elements() * variable.dtype.size for variable in traced.graph.variables)
         if held > MOST_BYTES:
@@ -193,10 +195,11 @@ def _name_inputs(graph: Any, specs: dict[str, tf.TensorSpec]) -> None:
 def _compare(session: Any, function: Callable[[Columns], Columns], specs: dict[str, tf.TensorSpec]) -> None:
     """Raise where a few rows get other embeddings than the tower gives them."""
     names = [value.name for value in session.get_inputs()]
+    (output,) = (value.name for value in session.get_outputs())
     for rows in (1, 3):
         feed = {name: _sample(spec, rows, place) for place, (name, spec) in enumerate(specs.items())}
-        expected = function({name: tf.constant(values) for name, values in feed.items()})[OUTPUT].numpy()
-        (found,) = session.run([OUTPUT], {name: feed[name] for name in names})
+        expected = function({name: tf.constant(values) for name, values in feed.items()})[output].numpy()
+        (found,) = session.run([output], {name: feed[name] for name in names})
         if found.shape != expected.shape or not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
             raise ValueError(
                 f"The ONNX file gives other embeddings than the tower: {found[0][:4]} instead of {expected[0][:4]}. "

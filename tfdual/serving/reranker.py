@@ -48,6 +48,11 @@ class Reranker:
         """Those of the model."""
         return [getattr(variable, "value", variable) for variable in getattr(self.model, "variables", [])]
 
+    def describe(self) -> dict[str, Any]:
+        """What it reads and how much it scores, as plain JSON types."""
+        columns = {"query_columns": list(self.query_columns), "item_columns": list(self.item_columns)}
+        return {"kind": type(self.model).__name__, "candidates": self.candidates, **columns}
+
     def best(
         self,
         positions: Tensor,

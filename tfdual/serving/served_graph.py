@@ -122,6 +122,7 @@ class ServedGraph(tf.Module):
             "attributes": list(items.attributes),
             "filters": {name: items.columns.dtype(name) for name in items.filters},
             "item_tower": items.tower and items.tower.schema.to_dict(),
+            "reranker": items.reranker and items.reranker.describe(),
             "index": items.index.describe(),
             "embedding_space": items.index.space,
         }

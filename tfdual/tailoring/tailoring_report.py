@@ -1,0 +1,116 @@
+"""Before and after a tailoring, on labelled queries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfdual._text_table import text_table
+from tfdual.index.item_ids import id_array
+from tfdual.metrics import PairedTest, ndcg, paired_test, recall
+from tfdual.serving import Retriever
+from tfdual.serving.served_graph import DEFAULT_TOWER
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class TailoringReport:
+    """What a tailoring gained, and what it asks for; as a string, a table. Made by `tailoring_report`.
+
+    Args:
+        quality: metric -> `PairedTest`, whose first is after and second before.
+        queries: int. Labelled queries.
+        items: int. Items in the index.
+        embedded_again: int. Items whose vectors are others than before: 0 where the index is of the same space.
+        deployed: what is new in the artefact: a query tower, a re-ranker.
+    """
+
+    quality: dict[str, PairedTest]
+    queries: int
+    items: int
+    embedded_again: int
+    deployed: tuple[str, ...]
+
+    def __str__(self) -> str:
+        rows = [["", "before", "after", "difference", "95 % interval", "p"]]
+        for name, test in self.quality.items():
+            low, high = test.interval
+            figures = [f"{test.second:.4f}", f"{test.first:.4f}", f"{test.difference:+.4f}"]
+            rows.append([name, *figures, f"[{low:+.4f}, {high:+.4f}]", f"{test.p_value:.4f}"])
+        return "\n".join(
+            [
+                f"{self.queries:,} labelled queries",
+                text_table(rows),
+                f"to embed again: {self.embedded_again:,} of {self.items:,} items",
+                f"to deploy: {', '.join(self.deployed) or 'nothing'}",
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON types."""
+        quality = {name: test._asdict() | {"interval": list(test.interval)} for name, test in self.quality.items()}
+        return vars(self) | {"quality": quality, "deployed": list(self.deployed)}
+
+
+def tailoring_report(
+    before: Retriever,
+    after: Retriever,
+    queries: Mapping[str, Any],
+    relevant: Sequence[Sequence[Any]],
+    ks: Sequence[int] = (10, 100),
+    towers: tuple[str, str] = (DEFAULT_TOWER, DEFAULT_TOWER),
+) -> TailoringReport:
+    """Ask both the same labelled queries: NDCG and recall, the intervals of their differences, and what changed.
+
+    Args:
+        before: Retriever.
+        after: Retriever, with another query tower or re-ranker; it may be the same one, asked by another tower.
+        queries: raw values, column name -> one entry a query; each tower takes its own columns.
+        relevant: for each query the ids that are relevant, at least one.
+        ks: lengths of lists. Defaults to `(10, 100)`.
+        towers: names of the query towers before and after. Defaults to the default tower of both.
+
+    Raises:
+        ValueError: no k, or one below 1; not a list of relevant ids for each query, or an empty one; an unknown tower,
+            and what `Retriever.search` refuses.
+    """
+    if not ks or min(ks) < 1:
+        raise ValueError(f"A report needs lengths of lists, 1 or more. Received {list(ks)}.")
+    if not len(relevant) or not all(map(len, relevant)):
+        raise ValueError("A report needs relevant ids for every query. Leave out queries without any.")
+    wanted = [frozenset(id_array(list(ids)).tolist()) for ids in relevant]
+    counts = np.array([len(ids) for ids in wanted])
+    gains = [
+        _gains(retriever, queries, wanted, max(ks), tower)
+        for retriever, tower in zip((before, after), towers, strict=True)
+    ]
+    quality = {
+        f"{name}@{k}": paired_test(metric(gains[1], counts, k), metric(gains[0], counts, k))
+        for name, metric in {"ndcg": ndcg, "recall": recall}.items()
+        for k in ks
+    }
+    old, new = before.description, after.description
+    items = int(new["index"]["items"])
+    embedded_again = 0 if old["embedding_space"] == new["embedding_space"] else items
+    deployed = [f"query tower '{towers[1]}'"] if towers[0] != towers[1] else []
+    deployed += ["re-ranker"] if new["reranker"] != old["reranker"] else []
+    return TailoringReport(quality, len(wanted), items, embedded_again, tuple(deployed))
+
+
+def _gains(
+    retriever: Retriever, queries: Mapping[str, Any], wanted: Sequence[frozenset], k: int, tower: str
+) -> np.ndarray:
+    """1 where the item at a rank is relevant, `(queries, k)`."""
+    if tower not in retriever.query_schemas:
+        raise ValueError(f"There is no query tower {tower!r}. There are {sorted(retriever.query_schemas)}.")
+    own = [name for name in retriever.query_schemas[tower].column_names if name in queries]
+    found = []
+    for start in range(0, len(wanted), BATCH):
+        columns = {name: queries[name][start : start + BATCH] for name in own}
+        ids = retriever.search(columns, k, tower=tower)["id"]
+        encoded = np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
+        rows = zip(encoded.tolist(), wanted[start : start + BATCH], strict=True)
+        found += [[item in right for item in row] + [False] * (k - len(row)) for row, right in rows]
+    return np.array(found, np.float64)
