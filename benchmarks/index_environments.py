@@ -1,4 +1,4 @@
-"""Environments for what tfdual does not depend on: Faiss, and TensorFlow Recommenders with scann."""
+"""Environments for what tfdual does not depend on: Faiss, TensorFlow Recommenders with scann, sentence-transformers."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from train_step import TFRS_PACKAGES, tfrs_python
 
 FAISS_PACKAGES = ("faiss-cpu", "numpy")
 SCANN = "scann==1.4.*"  # the one for this TensorFlow
+TORCH = "torch==2.13.0"  # without CUDA
 
 
 def faiss_python(folder: Path, console: Console) -> str | None:
@@ -28,6 +29,16 @@ def tfrs_scann_python(folder: Path, console: Console) -> str | None:
         return python
     install = [python, "-m", "pip", "install", "-qq", *TFRS_PACKAGES, SCANN]
     return python if _made([install], "scann beside TensorFlow Recommenders", console) else None
+
+
+def sentence_transformers_python(folder: Path, console: Console) -> str | None:
+    """The interpreter of an environment with sentence-transformers, made in `folder` where it is not there."""
+    python = folder / "sentence-transformers" / "bin" / "python"
+    if python.exists() and _imports(python, "sentence_transformers"):
+        return str(python)
+    create = [sys.executable, "-m", "venv", "--clear", folder / "sentence-transformers"]
+    install = [python, "-m", "pip", "install", "-qq", TORCH, "sentence-transformers"]
+    return str(python) if _made([create, install], "sentence-transformers", console) else None
 
 
 def _imports(python: Path, package: str) -> bool:

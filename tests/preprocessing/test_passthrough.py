@@ -19,3 +19,10 @@ def test_the_model_ready_column_is_still_an_embedding() -> None:
     assert (fixed.kind, fixed.width, fixed.dtype, fixed.tags) == (Kind.EMBEDDING, 3, "float32", {"item"})
     ragged = Passthrough().output(ColumnSchema("v", dtype="float64", is_list=True))
     assert (ragged.kind, ragged.width) == (Kind.EMBEDDING, None)
+
+
+def test_a_text_stays_the_text_that_it_is() -> None:
+    column = ColumnSchema("title", ["item", "text"], dtype="string")
+    texts = tf.constant(["Tea, thé", "", "\u00a0 milk"])
+    assert Passthrough().output(column) == column
+    np.testing.assert_array_equal(Passthrough()(column, texts), texts)

@@ -27,7 +27,7 @@ SAMPLE = 100
 
 Kind = Annotated[str, typer.Option(help=f"{' or '.join(KINDS)}.")]
 TargetRecall = Annotated[float | None, typer.Option(help="Share of the exact top 10 to find, for scann.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or int8, for brute-force.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, int8 or binary, for brute-force.")]
 
 
 def index(

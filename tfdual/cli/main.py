@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from tfdual.cli.demo import demo
+from tfdual.cli.embed import embed
 from tfdual.cli.evaluate import evaluate
 from tfdual.cli.export import export
 from tfdual.cli.index import index
@@ -32,6 +33,7 @@ app.command()(inspect)
 app.command()(evaluate)
 app.command()(schema)
 app.command()(validate)
+app.command()(embed)
 app.command()(index)
 app.command()(export)
 app.add_typer(versions, name="versions")

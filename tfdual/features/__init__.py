@@ -11,6 +11,7 @@ from tfdual.features.periodic_encoder import PeriodicEncoder
 from tfdual.features.piecewise_linear_encoder import PiecewiseLinearEncoder
 from tfdual.features.quotient_remainder_table import QuotientRemainderTable
 from tfdual.features.table import Table
+from tfdual.features.text import TextEncoder
 from tfdual.features.transformer_encoder import TransformerEncoder
 
 InputBlock = FeatureEncoder
@@ -28,5 +29,6 @@ __all__ = [
     "PiecewiseLinearEncoder",
     "QuotientRemainderTable",
     "Table",
+    "TextEncoder",
     "TransformerEncoder",
 ]

@@ -2,6 +2,7 @@
 
 from tfdual.serving.canary import Canary, CanaryError
 from tfdual.serving.embed_items import embed_items
+from tfdual.serving.embed_texts import embed_texts
 from tfdual.serving.item_columns import ItemColumns
 from tfdual.serving.item_embeddings import ItemEmbeddings
 from tfdual.serving.onnx_export import export_onnx
@@ -28,6 +29,7 @@ __all__ = [
     "Versions",
     "compare_query_towers",
     "embed_items",
+    "embed_texts",
     "export_onnx",
     "write_server_files",
 ]

