@@ -41,6 +41,35 @@ def test_the_order_of_the_three_differs(distance: str) -> None:
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
+def test_signs_alone_score_by_the_query_and_the_mean_size_of_the_items_numbers(distance: str) -> None:
+    signs = np.where(ITEMS > 0, 1.0, -1.0)
+    prepared = ITEMS / np.linalg.norm(ITEMS, axis=1, keepdims=True) if distance == "cosine" else ITEMS
+    queries = QUERIES / np.linalg.norm(QUERIES, axis=1, keepdims=True) if distance == "cosine" else QUERIES
+    scores = (queries @ signs.T) * np.abs(prepared).mean(axis=1)
+    if distance == "l2":
+        scores = 2 * scores - np.square(ITEMS).sum(axis=1) - np.square(QUERIES).sum(axis=1)[:, None]
+    index = BruteForce(distance, "binary", keep_embeddings=False).build(ITEMS)
+    positions, found = index.search_positions(QUERIES, 700)
+    expected = np.minimum(np.take_along_axis(scores, positions.numpy(), axis=1), 0 if distance == "l2" else np.inf)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert (np.sort(positions, axis=1) == np.arange(700)).all()
+    assert max(variable.shape[0] for variable in index._resources() if variable.dtype == tf.uint8) == 2  # 12 bits
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_candidates_by_signs_are_scored_again_exactly(distance: str) -> None:
+    index = BruteForce(distance, "binary").build(ITEMS)
+    positions, scores = index.search_positions(QUERIES, 3)  # 268 of the 700 are scored again
+    best = neighbours(QUERIES, ITEMS, 3, distance)
+    assert recall(positions.numpy(), best[0]) > 0.95
+    exact = neighbours(QUERIES, ITEMS, 700, distance)
+    for query in range(25):
+        known = dict(zip(exact[0][query].tolist(), exact[1][query].tolist(), strict=True))
+        expected = [known[position] for position in positions[query].numpy().tolist()]
+        np.testing.assert_allclose(scores[query], expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_a_compact_copy_alone_finds_what_it_says(dtype: str, distance: str) -> None:
     index = BruteForce(distance, dtype, keep_embeddings=False).build(ITEMS)

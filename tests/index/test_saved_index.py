@@ -25,8 +25,14 @@ print(index.describe())
 
 @pytest.mark.parametrize(
     "index",
-    [BruteForce(), BruteForce("cosine", "bfloat16"), BruteForce("l2", "int8", False), ScaNN(0.8, "l2")],
-    ids=["float32", "bfloat16", "int8", "scann"],
+    [
+        BruteForce(),
+        BruteForce("cosine", "bfloat16"),
+        BruteForce("l2", "int8", False),
+        BruteForce("dot", "binary", False),
+        ScaNN(0.8, "l2"),
+    ],
+    ids=["float32", "bfloat16", "int8", "binary", "scann"],
 )
 @pytest.mark.parametrize("updated", [False, True])
 def test_a_loaded_index_answers_as_the_saved_one_in_another_process(

@@ -37,7 +37,9 @@ def slopes(case: Case, scores: np.ndarray, *rest: Any, **options: Any) -> np.nda
 
 
 def test_every_public_loss_has_a_loop() -> None:
-    assert set(losses.__all__) == {*CASES, "LearnedTemperature", "in_batch_softmax", "mark_positives"}
+    others = {"LearnedTemperature", "in_batch_softmax", "mark_positives"}
+    of_vectors = {"matryoshka", "reconstruction", "similarity_distillation"}
+    assert set(losses.__all__) == {*CASES, *others, *of_vectors}
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])

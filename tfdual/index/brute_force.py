@@ -18,20 +18,25 @@ from tfdual.index.kept_rows import KeptRows, row_blocks
 from tfdual.index.recall import QUERIES, ExactTop, noisy_items, recall_between
 from tfdual.index.rescoring import rescored
 
+BINARY_TIMES = 4  # as many candidates as of other types
+
 
 class BruteForce(Index):
     """Score every item; exact, and in plain TensorFlow, so that any TensorFlow Serving runs it.
 
     Of equal scores, the lower position comes first. Any number of queries is searched in one call, in little memory.
 
-    In `bfloat16` or `int8` a compact copy is scanned, and the best `max(4k, k + 64)` items are scored again in float32,
-    so that scores are exact, and an item is missed only where the copy ranks it lower than that. The recall is
-    measured at build. On a CPU, TensorFlow is not faster on compact types; with `keep_embeddings=False` they are
-    smaller, and nothing is scored again.
+    In `bfloat16`, `int8` or `binary` a compact copy is scanned, and the best `max(4k, k + 64)` items, of `binary` four
+    times as many, are scored again in float32, so that scores are exact, and an item is missed only where the copy
+    ranks it lower than that. The recall is measured at build. On a CPU, TensorFlow is not faster on compact types; with
+    `keep_embeddings=False` they are smaller, and nothing is scored again.
+
+    In `binary` an item is the signs of its numbers, one bit each, times the mean of their sizes, which is as near as
+    signs come to it; the query stays as it is. It takes vectors that lie around 0, such as learned ones of length 1.
 
     Args:
         distance: `"dot"`, `"cosine"` or `"l2"`. Defaults to `"dot"`.
-        dtype: `"float32"`, `"bfloat16"` or `"int8"`. Defaults to `"float32"`.
+        dtype: `"float32"`, `"bfloat16"`, `"int8"` or `"binary"`. Defaults to `"float32"`.
         keep_embeddings: bool. Whether the float32 embeddings are kept beside a compact copy. Defaults to `True`.
 
     Raises:
@@ -42,6 +47,9 @@ class BruteForce(Index):
         >>> found = index.search(tf.constant([[0.0, 2.0, 1.0]]), k=2)
         >>> found.ids.numpy().tolist(), found.scores.numpy().tolist()
         ([[b'milk', b'salt']], [[2.0, 1.0]])
+
+    Reference: on signs times their mean size, Rastegari et al., 2016, "XNOR-Net", arXiv:1603.05279; on queries that
+    stay as they are, Gordo et al., 2014, "Asymmetric distances for binary embeddings"
     """
 
     def __init__(self, distance: str = "dot", dtype: str = "float32", keep_embeddings: bool = True) -> None:
@@ -91,7 +99,8 @@ class BruteForce(Index):
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self._kept is None:
             return self._parts.search(queries, k, allowed)
-        candidates = tf.minimum(tf.maximum(4 * k, k + 64), self._parts.size)
+        times = BINARY_TIMES if self.dtype == "binary" else 1
+        candidates = tf.minimum(times * tf.maximum(4 * k, k + 64), self._parts.size)
         positions, _ = self._parts.search(queries, candidates, allowed)
         return rescored(self._kept, queries, positions, k, self.distance)
 

@@ -1,6 +1,7 @@
 """Losses: functions of tensors, never of a model.
 
-But for `in_batch_softmax`, which makes its own scores, all of them take the same and give the same:
+But for those that take vectors (`in_batch_softmax`, `similarity_distillation`, `reconstruction`, and `matryoshka`
+around any of them), all of them take the same and give the same:
 
     loss(scores, labels, mask=None, sample_weight=None, ...) -> scalar, float32
 
@@ -28,9 +29,12 @@ from tfdual.losses.kl_distillation import kl_distillation
 from tfdual.losses.learned_temperature import LearnedTemperature
 from tfdual.losses.margin_mse import margin_mse
 from tfdual.losses.mark_positives import mark_positives
+from tfdual.losses.matryoshka import matryoshka
 from tfdual.losses.pairwise_logistic import pairwise_logistic
+from tfdual.losses.reconstruction import reconstruction
 from tfdual.losses.sampled_softmax import sampled_softmax
 from tfdual.losses.semi_hard_triplet import semi_hard_triplet
+from tfdual.losses.similarity_distillation import similarity_distillation
 from tfdual.losses.supervised_contrastive import supervised_contrastive
 
 __all__ = [
@@ -44,8 +48,11 @@ __all__ = [
     "kl_distillation",
     "margin_mse",
     "mark_positives",
+    "matryoshka",
     "pairwise_logistic",
+    "reconstruction",
     "sampled_softmax",
     "semi_hard_triplet",
+    "similarity_distillation",
     "supervised_contrastive",
 ]

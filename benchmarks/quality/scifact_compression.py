@@ -1,0 +1,270 @@
+"""SciFact: three frozen vectors a document, 1,152 numbers, made shorter without labels; NDCG@10 that is kept.
+
+The parts are MiniLM of the title, MiniLM of the text, and latent semantic analysis of both (384 numbers each). A query
+passes the same encoder: its parts are MiniLM of the claim, twice, and the analysis of the claim. The compressor learns
+from the documents' vectors, from those of their titles and of one sentence each, taken as if they were queries, and
+from mixtures of them. Settings, the weights of the parts among them, were chosen on the training queries.
+
+    python benchmarks/quality/scifact_compression.py                    the chosen settings, on test, three seeds
+    python benchmarks/quality/scifact_compression.py --train            on the training queries, to choose settings
+    python benchmarks/quality/scifact_compression.py --train --variants every setting that was tried
+"""
+
+import argparse
+import functools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pyarrow.parquet as pq
+import tensorflow as tf
+from quality_report import data_folder, write_report
+from rich.console import Console
+from rich.table import Table
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from text_data import model_directory
+
+from tfdual.features import TextEncoder
+from tfdual.index import BruteForce
+from tfdual.losses import similarity_distillation
+from tfdual.metrics import bootstrap_interval, ndcg, paired_test
+from tfdual.tailoring.compression import (
+    PCA,
+    EmbeddingCompressor,
+    RandomProjection,
+    mixed_rows,
+    mlp_encoder,
+    normalized_encoder,
+)
+from tfdual.tailoring.compression.compression_picture import draw_kept
+from tfdual.tailoring.compression.parts import concatenated
+
+WIDTHS = (32, 64, 128, 256, 384, 512)
+LSA_WIDTH, K = 384, 10
+Parts = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a compressor is trained."""
+
+    encoder: Callable[[], keras.layers.Layer] | None = None
+    options: Mapping[str, float] | None = None  # of similarity_distillation
+    weights: Mapping[str, float] | None = None  # of the parts
+    from_pca: bool = True
+    pseudo_queries: bool = True
+    mixed: bool = True
+    steps: int = 150
+    batch: int = 1_024
+    rate: float = 3e-3
+
+
+CHOSEN = Settings(weights={"lsa": 0.5, "text": 1.0, "title": 0.4})
+VARIANTS = {
+    "chosen": CHOSEN,
+    "all parts weigh the same": replace(CHOSEN, weights=None),
+    "from random weights": replace(CHOSEN, from_pca=False),
+    "no mixed rows": replace(CHOSEN, mixed=False),
+    "the documents alone": replace(CHOSEN, pseudo_queries=False),
+    "one hidden layer": replace(CHOSEN, encoder=lambda: mlp_encoder([768, 512]), from_pca=False, rate=1e-3),
+    "two hidden layers": replace(CHOSEN, encoder=lambda: mlp_encoder([1_152, 768, 512]), from_pca=False, rate=1e-3),
+    "normalised": replace(CHOSEN, encoder=lambda: normalized_encoder(512), from_pca=False, rate=1e-3),
+}
+
+
+class SciFact:
+    """Frozen vectors of documents, of what is taken for queries, and of the claims of a split with their documents."""
+
+    def __init__(self, folder: Path, split: str, kept: Path | None) -> None:
+        corpus, claims, judged = (
+            pq.read_table(folder / f"{name}.parquet").to_pydict() for name in ("corpus", "queries", f"qrels_{split}")
+        )
+        sentences = [one_sentence(text, row) for row, text in enumerate(corpus["text"])]
+        texts = {"titles": corpus["title"], "texts": corpus["text"], "sentences": sentences, "claims": claims["text"]}
+        vectors = frozen_vectors(texts, kept)
+        whole = [f"{title} {text}" for title, text in zip(corpus["title"], corpus["text"], strict=True)]
+        analyse = analysis(whole)
+        chosen = [row for row, part in enumerate(claims["split"]) if part == split]
+
+        def as_query(name: str, rows: Any = slice(None)) -> Parts:
+            analysed = analyse(np.array(texts[name], object)[rows].tolist())
+            return {"lsa": analysed, "text": vectors[name][rows], "title": vectors[name][rows]}
+
+        self.documents = {"lsa": analyse(whole), "text": vectors["texts"], "title": vectors["titles"]}
+        self.pseudo = joined([as_query("titles"), as_query("sentences")])
+        self.queries = as_query("claims", chosen)
+        place = {document: row for row, document in enumerate(corpus["doc_id"])}
+        relevant: dict[str, list[int]] = {}
+        for query, document in zip(judged["query_id"], judged["doc_id"], strict=True):
+            relevant.setdefault(query, []).append(place[document])
+        self.relevant = [relevant[claims["query_id"][row]] for row in chosen]
+
+
+def frozen_vectors(texts: Mapping[str, list[str]], kept: Path | None) -> Parts:
+    """MiniLM of each list of texts; from the file where it is there, and written to it where it isn't."""
+    if kept is not None and kept.exists():
+        with np.load(kept) as held:
+            return {name: held[name] for name in texts}
+    encode = tf.function(TextEncoder.from_directory(model_directory()))
+    vectors = {
+        name: np.concatenate([encode(tf.constant(some[at : at + 512])).numpy() for at in range(0, len(some), 512)])
+        for name, some in texts.items()
+    }
+    if kept is not None:
+        np.savez(kept, **vectors)
+    return vectors
+
+
+def analysis(texts: list[str]) -> Callable[[list[str]], np.ndarray]:
+    """Latent semantic analysis of these texts: from texts to vectors."""
+    words = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2)
+    reduced = TruncatedSVD(LSA_WIDTH, random_state=0).fit(words.fit_transform(texts))
+    return lambda texts: reduced.transform(words.transform(texts)).astype(np.float32)
+
+
+def one_sentence(text: str, seed: int) -> str:
+    """A sentence of the text, drawn by the seed; of more than 40 characters where there is one."""
+    long = [sentence for sentence in text.split(". ") if len(sentence) > 40]
+    return str(np.random.default_rng(seed).choice(long)) if long else text
+
+
+def joined(several: list[Parts]) -> Parts:
+    """The rows of several, one after another; without those that a part has no vector for."""
+    parts = {name: np.concatenate([one[name] for one in several]) for name in several[0]}
+    some = np.all([part.any(axis=1) for part in parts.values()], axis=0)
+    return {name: part[some] for name, part in parts.items()}
+
+
+def trained(data: SciFact, settings: Settings, seed: int) -> EmbeddingCompressor:
+    """A compressor of the documents; it sees no claim and no judgement."""
+    keras.utils.set_random_seed(seed)
+    rows = joined([data.documents, data.pseudo]) if settings.pseudo_queries else data.documents
+    loss = functools.partial(similarity_distillation, **settings.options) if settings.options else None
+    encoder = settings.encoder() if settings.encoder else None
+    compressor = EmbeddingCompressor(WIDTHS[-1], encoder, widths=WIDTHS, part_weights=settings.weights, base_loss=loss)
+    if settings.from_pca:
+        compressor.start_from_pca(rows)
+    if settings.mixed:
+        rows = joined([rows, mixed_rows(rows, len(rows["text"]), seed)])
+    epochs = -(-settings.steps * settings.batch // len(rows["text"]))
+    rate = keras.optimizers.schedules.CosineDecay(settings.rate, settings.steps)
+    compressor.compile(keras.optimizers.Adam(rate, epsilon=1e-10))
+    compressor.fit(rows, epochs=epochs, batch_size=settings.batch, verbose=0)
+    return compressor
+
+
+def gained(data: SciFact, items: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """NDCG@10 of each query."""
+    found = BruteForce("cosine").build(items).search_positions(tf.constant(queries), K)[0].numpy()
+    gains = np.stack([np.isin(row, wanted) for row, wanted in zip(found, data.relevant, strict=True)])
+    return ndcg(gains, np.array([len(wanted) for wanted in data.relevant]), K)
+
+
+def side_by_side(parts: Parts, weights: Mapping[str, float] | None = None) -> np.ndarray:
+    """The parts side by side, each of the length of its weight, or 1."""
+    return np.concatenate(list(concatenated(parts, weights)))
+
+
+def closed_form(data: SciFact) -> dict[str, dict[int, np.ndarray]]:
+    """NDCG@10 of each query at each width, of what no gradient learns; of all parts alike, and as we weigh them."""
+    kept = {}
+    for suffix, weights in (("", None), (", our weights", CHOSEN.weights)):
+        documents, pseudo, queries = (side_by_side(p, weights) for p in (data.documents, data.pseudo, data.queries))
+        dim = WIDTHS[-1]
+        for name, projection in {
+            "PCA": PCA(dim).fit(documents),
+            "PCA, without the mean": PCA(dim, center=False).fit(documents),
+            "PCA, of the pseudo queries too, without the mean": PCA(dim, center=False).fit([documents, pseudo]),
+            "random projection": RandomProjection(dim).fit(documents),
+        }.items():
+            cut = {width: [projection.encode(rows, width) for rows in (documents, queries)] for width in WIDTHS}
+            kept[name + suffix] = {width: gained(data, *both) for width, both in cut.items()}
+    return kept
+
+
+def learned(data: SciFact, settings: Settings, seed: int) -> dict[int, np.ndarray]:
+    """NDCG@10 of each query at each width."""
+    compressor = trained(data, settings, seed)
+    return {
+        width: gained(data, *(compressor.encode(rows, width) for rows in (data.documents, data.queries)))
+        for width in WIDTHS
+    }
+
+
+def entry(name: str, values: Mapping[int, np.ndarray], full: np.ndarray, seed: int | None = None) -> dict[str, Any]:
+    """What is kept of a method: by width NDCG@10, its share of the full, its interval, and a test of the difference."""
+    found = {}
+    for width, ndcgs in values.items():
+        test = paired_test(ndcgs, full)
+        found[str(width)] = {
+            "ndcg@10": float(ndcgs.mean()),
+            "kept": float(ndcgs.mean() / full.mean()),
+            "interval": bootstrap_interval(ndcgs).tolist(),
+            "difference": test.difference,
+            "difference_interval": list(test.interval),
+            "p_value": test.p_value,
+        }
+    return {"method": name, "seed": seed, "widths": found}
+
+
+def main() -> None:
+    """Train, evaluate, print a table, write JSON and a picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", action="store_true", help="on the training queries, to choose settings")
+    parser.add_argument("--variants", action="store_true", help="every setting that was tried, with the first seed")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--vectors", type=Path, help="NPZ that keeps MiniLM's vectors for another run")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--picture", type=Path, help="PNG to draw")
+    arguments = parser.parse_args()
+    console, load_before = Console(), os.getloadavg()[0]
+    split = "train" if arguments.train else "test"
+    data = SciFact(data_folder("scifact", console), split, arguments.vectors)
+    full = gained(data, side_by_side(data.documents), side_by_side(data.queries))
+    weighed = gained(data, *(side_by_side(parts, CHOSEN.weights) for parts in (data.documents, data.queries)))
+    runs = [entry("all numbers, our weights", dict.fromkeys(WIDTHS, weighed), full)]
+    runs += [entry(name, values, full) for name, values in closed_form(data).items()]
+    whole = {"ndcg@10": float(full.mean()), "interval": bootstrap_interval(full).tolist(), "queries": len(full)}
+    settings = {"split": split, "chosen": repr(CHOSEN)}
+    names, seeds = (list(VARIANTS), arguments.seeds[:1]) if arguments.variants else (["chosen"], arguments.seeds)
+    for name in names:
+        for seed in seeds:
+            runs.append(entry(f"learned: {name}", learned(data, VARIANTS[name], seed), full, seed))
+            console.print(runs[-1]["method"], seed, {w: round(v["kept"], 4) for w, v in runs[-1]["widths"].items()})
+            if arguments.out:
+                write_report(arguments.out, "scifact_compression", load_before, settings, full=whole, runs=runs)
+    if arguments.picture:
+        draw(runs, arguments.picture)
+    console.print(table(runs, whole))
+
+
+def draw(runs: list[dict[str, Any]], path: Path) -> None:
+    """The share that is kept over the width; of several seeds the mean."""
+    chosen = ["learned: chosen", "PCA, without the mean, our weights", "PCA, without the mean", "random projection"]
+    points = {}
+    for name in chosen:
+        found = [one["widths"] for one in runs if one["method"] == name]
+        kept = np.mean([[widths[str(width)]["kept"] for width in WIDTHS] for widths in found], axis=0)
+        points[name.removesuffix(": chosen")] = list(zip(WIDTHS, kept.tolist(), strict=True))
+    draw_kept(points, "share of NDCG@10 kept", "SciFact: of three vectors, 1,152 numbers together", path)
+
+
+def table(runs: list[dict[str, Any]], whole: dict[str, Any]) -> Table:
+    """NDCG@10 and the share kept, a row a method."""
+    title = f"SciFact, {whole['queries']} queries: NDCG@10 {whole['ndcg@10']:.4f} of all 1,152 numbers"
+    shown = Table("", *map(str, WIDTHS), title=title)
+    for one in runs:
+        cells = [f"{found['ndcg@10']:.4f} ({found['kept']:.1%})" for found in one["widths"].values()]
+        shown.add_row(one["method"] + ("" if one["seed"] is None else f", seed {one['seed']}"), *cells)
+    return shown
+
+
+if __name__ == "__main__":
+    main()

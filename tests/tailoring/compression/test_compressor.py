@@ -1,0 +1,218 @@
+"""What a compressor learns, keeps and gives; neighbours are counted by NumPy."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.decomposition import TruncatedSVD
+
+from tests.tailoring.compression.frozen import frozen_parts, nearest, shared, side_by_side, unit
+from tfdual.fusion import AttentionFusion, ConcatFusion
+from tfdual.losses import reconstruction
+from tfdual.tailoring.compression import (
+    AutoEncoder,
+    EmbeddingCompressor,
+    linear_encoder,
+    mlp_encoder,
+    normalized_encoder,
+)
+
+PARTS = frozen_parts()
+WHOLE = side_by_side(PARTS)
+BEST = nearest(WHOLE, WHOLE, 11)
+
+
+def recall(vectors: np.ndarray) -> float:
+    return shared(nearest(vectors, vectors, 11), BEST)
+
+
+def trained(compressor: EmbeddingCompressor, epochs: int, rate: float = 0.01) -> EmbeddingCompressor:
+    keras.utils.set_random_seed(0)
+    compressor.compile(keras.optimizers.Adam(rate))
+    compressor.fit(PARTS, epochs=epochs, verbose=0)
+    return compressor
+
+
+def test_start_is_the_truncated_singular_value_decomposition() -> None:
+    compressor = EmbeddingCompressor(8, widths=[4, 8]).start_from_pca(PARTS)
+    expected = TruncatedSVD(8, algorithm="arpack").fit_transform(WHOLE)
+    for width in (4, 8):
+        found = compressor.encode(PARTS, width).astype(np.float64)
+        cosines = unit(expected[:, :width]) @ unit(expected[:, :width]).T
+        np.testing.assert_allclose(found @ found.T, cosines, atol=1e-4)
+
+
+def test_training_keeps_more_neighbours_at_each_width_than_the_start() -> None:
+    compressor = EmbeddingCompressor(8, widths=[2, 4, 8]).start_from_pca(PARTS)
+    before = {width: recall(compressor.encode(PARTS, width)) for width in (2, 4, 8)}
+    trained(compressor, 60)
+    after = {width: recall(compressor.encode(PARTS, width)) for width in (2, 4, 8)}
+    assert all(after[width] > before[width] for width in (2, 4)), (before, after)
+    assert after[8] >= before[8] - 0.005
+
+
+@pytest.mark.parametrize(
+    ("encoder", "fusion"),
+    [
+        (linear_encoder(8), None),
+        (mlp_encoder([20, 8]), None),
+        (mlp_encoder([30, 20, 8]), None),
+        (normalized_encoder(8), None),
+        (None, ConcatFusion(keras.layers.Dense(12, "tanh"))),
+    ],
+    ids=["linear", "one hidden", "two hidden", "normalised", "transformed"],
+)
+def test_every_encoder_learns_the_neighbours(encoder: keras.layers.Layer, fusion: keras.layers.Layer) -> None:
+    compressor = EmbeddingCompressor(8, encoder, fusion, widths=[4, 8])
+    untrained = recall(compressor.encode(PARTS))
+    assert recall(trained(compressor, 60).encode(PARTS)) > untrained + 0.1
+
+
+def test_attention_over_the_parts_learns_too() -> None:
+    parts = {"body": PARTS["body"], "title": np.pad(PARTS["title"], [[0, 0], [0, 8]])}
+    compressor = EmbeddingCompressor(8, fusion=AttentionFusion(2, pooling="concat"), widths=[4, 8])
+    before = recall(compressor.encode(parts))
+    compressor.compile(keras.optimizers.Adam(0.01))
+    compressor.fit(parts, epochs=60, verbose=0)
+    assert recall(compressor.encode(parts)) > before + 0.1
+
+
+def test_vectors_have_length_one_at_each_width_and_do_not_depend_on_the_lengths_of_the_parts() -> None:
+    compressor = EmbeddingCompressor(16, widths=[8, 16])
+    longer = {name: 5 * part for name, part in PARTS.items()}
+    for width in (8, 16):
+        found = compressor.encode(PARTS, width)
+        assert found.shape == (200, width)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.ones(200), rtol=1e-5)
+        np.testing.assert_allclose(compressor.encode(longer, width), found, atol=1e-5)
+
+
+def test_weights_of_the_parts_are_their_lengths_in_start_and_teacher() -> None:
+    compressor = EmbeddingCompressor(12, widths=[4, 12], part_weights={"title": 3.0, "body": 0.5}).start_from_pca(PARTS)
+    whole = np.concatenate([0.5 * WHOLE[:, :24], 3.0 * WHOLE[:, 24:]], axis=1)
+    np.testing.assert_allclose(compressor.teacher_vectors(PARTS), whole, atol=1e-5)
+    expected = unit(TruncatedSVD(12, algorithm="arpack").fit_transform(whole))
+    found = compressor.encode(PARTS).astype(np.float64)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-4)
+    with pytest.raises(ValueError, match="Parts weigh more than 0. Received {'body': 0.0}"):
+        EmbeddingCompressor(8, part_weights={"body": 0.0})
+    with pytest.raises(ValueError, match=r"Each of the parts \['body', 'title'\] has a weight. Received {'body': 1.0}"):
+        EmbeddingCompressor(8, part_weights={"body": 1.0}).encode(PARTS)
+
+
+def test_order_of_the_parts_does_not_matter_and_their_names_do() -> None:
+    compressor = EmbeddingCompressor(8, widths=[8])
+    found = compressor.encode(PARTS)
+    np.testing.assert_array_equal(compressor.encode(dict(reversed(PARTS.items()))), found)
+    with pytest.raises(ValueError, match="Received {'abstract': 16, 'body': 24}"):
+        compressor.encode({"body": PARTS["body"], "abstract": PARTS["title"]})
+
+
+def test_saved_and_loaded_compressor_gives_the_same_vectors_and_space(tmp_path: Path) -> None:
+    compressor = trained(EmbeddingCompressor(8, widths=[4, 8]), 2)
+    compressor.save(tmp_path / "compressor.keras")
+    loaded = keras.saving.load_model(tmp_path / "compressor.keras")
+    np.testing.assert_allclose(loaded.encode(PARTS, 4), compressor.encode(PARTS, 4), rtol=1e-6)
+    assert loaded.embedding_space(4) == compressor.embedding_space(4)
+
+
+def test_space_tells_compressors_widths_and_spaces_of_the_parts_apart() -> None:
+    compressor = EmbeddingCompressor(8, widths=[4, 8]).start_from_pca(PARTS)
+    same = EmbeddingCompressor(8, widths=[4, 8]).start_from_pca(PARTS)
+    spaces = [compressor.embedding_space(), compressor.embedding_space(4), compressor.embedding_space(8, {"body": "a"})]
+    spaces.append(compressor.embedding_space(8, {"title": "a"}))
+    assert same.embedding_space() == spaces[0]
+    spaces.append(trained(same, 1).embedding_space())
+    assert len(set(spaces)) == 5
+    with pytest.raises(ValueError, match=r"spaces of \['abstract'\]. The parts are \['body', 'title'\]"):
+        compressor.embedding_space(8, {"abstract": "a"})
+    with pytest.raises(ValueError, match="without weights has no space yet"):
+        EmbeddingCompressor(8).embedding_space()
+
+
+def test_auto_encoder_reconstructs_better_than_it_did_and_trains_the_compressor() -> None:
+    keras.utils.set_random_seed(0)
+    compressor = EmbeddingCompressor(8, widths=[4, 8])
+    model = AutoEncoder(compressor, weight=2.0)
+
+    def lost() -> float:
+        return float(reconstruction(model.predict(PARTS, verbose=0)["reconstruction"], WHOLE))
+
+    model.build({name: (None, part.shape[1]) for name, part in PARTS.items()})
+    before, untrained = lost(), recall(compressor.encode(PARTS))
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(PARTS, epochs=60, verbose=0)
+    spread = np.square(WHOLE - WHOLE.mean(axis=0)).sum(axis=1).mean()
+    assert lost() < 0.5 * spread < before
+    assert recall(compressor.encode(PARTS)) > untrained + 0.1
+
+
+def test_auto_encoder_loss_is_the_sum_of_both() -> None:
+    compressor = EmbeddingCompressor(8, widths=[8])
+    model = AutoEncoder(compressor, keras.layers.Dense(40), weight=0.5)
+    made = model(PARTS)
+    lost = np.square(WHOLE - made["reconstruction"].numpy()).sum(axis=1).mean()
+    alone = float(compressor.compute_loss(PARTS, None, made["vectors"]))
+    assert float(model.compute_loss(PARTS, None, made)) == pytest.approx(alone + 0.5 * lost, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dim": 8, "widths": [4, 6]}, r"last of the nested widths is dim=8. Received \[4, 6\]"),
+        ({"dim": 8, "widths": [8, 4]}, "Nested widths rise"),
+        ({"dim": 8, "widths": [4, 16]}, "to 8 at most"),
+        ({"dim": 8, "widths": [4, 8], "width_weights": [1.0]}, "needs a weight of at least 0"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EmbeddingCompressor(**arguments)
+
+
+def test_what_does_not_fit_together_is_refused_before_training() -> None:
+    for compressor, message in (
+        (EmbeddingCompressor(41), "parts are 40 wide together, and are made no wider. Received dim=41"),
+        (EmbeddingCompressor(8, linear_encoder(6)), "gives vectors of width 6, where dim=8"),
+        (EmbeddingCompressor(8, fusion=AttentionFusion()), "inputs of one width"),
+        (AutoEncoder(EmbeddingCompressor(8), keras.layers.Dense(30)), "40 wide together. The decoder gives 30"),
+    ):
+        compressor.compile("adam")
+        with pytest.raises(ValueError, match=message):
+            compressor.fit(PARTS, verbose=0)
+    with pytest.raises(TypeError, match="trains an EmbeddingCompressor. Received Dense"):
+        AutoEncoder(keras.layers.Dense(3))
+    with pytest.raises(ValueError, match="counts 0 or more. Received weight=-1"):
+        AutoEncoder(EmbeddingCompressor(8), weight=-1)
+
+
+def test_only_a_linear_compressor_starts_from_pca() -> None:
+    for compressor in (
+        EmbeddingCompressor(8, mlp_encoder([10, 8])),
+        EmbeddingCompressor(8, normalized_encoder(8)),
+        EmbeddingCompressor(8, fusion=ConcatFusion(keras.layers.Dense(12))),
+    ):
+        with pytest.raises(ValueError, match="starts from PCA. Train others"):
+            compressor.start_from_pca(PARTS)
+
+
+def test_labels_weights_other_losses_and_bad_vectors_are_refused() -> None:
+    compressor = EmbeddingCompressor(8, widths=[8])
+    compressor.compile("adam")
+    bad = {name: part.copy() for name, part in PARTS.items()}
+    bad["title"][3, 1] = np.nan
+    with pytest.raises(ValueError, match="Row 3 of the part 'title'"):
+        compressor.fit(bad, verbose=0)
+    with pytest.raises(ValueError, match="Row 3 of the part 'title'"):
+        compressor.fit(PARTS, validation_data=bad, verbose=0)
+    with pytest.raises(TypeError, match="learns from vectors alone"):
+        compressor.fit(PARTS, np.ones(200))
+    with pytest.raises(TypeError, match="learns from vectors alone"):
+        compressor.fit(PARTS, y=np.ones(200))
+    with pytest.raises(TypeError, match="learns from vectors alone"):
+        AutoEncoder(compressor).fit(PARTS, sample_weight=np.ones(200))
+    compressor.compile("adam", loss="mse")
+    with pytest.raises(ValueError, match="learns from vectors alone"):
+        compressor.fit(PARTS, verbose=0)

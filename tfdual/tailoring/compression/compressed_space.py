@@ -1,0 +1,27 @@
+"""A name for the space that compressed vectors lie in."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tfdual.tailoring.compression.compressor import EmbeddingCompressor
+
+
+def compressed_space(compressor: "EmbeddingCompressor", width: int, spaces: Mapping[str, str]) -> str:
+    """What `EmbeddingCompressor.embedding_space` gives."""
+    if not compressor.built:
+        raise ValueError("A compressor without weights has no space yet. Fit it, or call it once.")
+    if unknown := sorted(set(spaces) - set(compressor.part_widths)):
+        raise ValueError(f"There are spaces of {unknown}. The parts are {list(compressor.part_widths)}.")
+    layers = [type(layer).__name__ for layer in (compressor.fusion, compressor.encoder)]
+    parts = [(name, part_width, spaces.get(name, "")) for name, part_width in compressor.part_widths.items()]
+    weights = sorted((compressor.part_weights or dict.fromkeys(compressor.part_widths, 1.0)).items())
+    digest = hashlib.sha256(repr((layers, parts, weights, width)).encode())
+    for variable in (*compressor.fusion.weights, *compressor.encoder.weights):
+        values = np.ascontiguousarray(variable.value.numpy())
+        digest.update(repr((str(values.dtype), values.shape)).encode())
+        digest.update(values.data)
+    return digest.hexdigest()[:16]
