@@ -37,8 +37,10 @@ from tfdual.features import (
     PeriodicEncoder,
     PiecewiseLinearEncoder,
     QuotientRemainderTable,
+    TextEncoder,
     TransformerEncoder,
 )
+from tfdual.features.text import TextTransformer, WordPieceTokenizer
 from tfdual.fusion import (
     AttentionFusion,
     ConcatFusion,
@@ -52,7 +54,7 @@ from tfdual.fusion import (
     StackFusion,
     WeightedSumFusion,
 )
-from tfdual.losses import LearnedTemperature, supervised_contrastive
+from tfdual.losses import LearnedTemperature, kl_distillation, similarity_distillation, supervised_contrastive
 from tfdual.models import (
     ContrastiveObjective,
     MatrixFactorizationModel,
@@ -71,8 +73,18 @@ from tfdual.negatives import (
     Uniform,
 )
 from tfdual.optimizers import LazyAdam, LazyFtrl, LazyMomentum, MultiOptimizer, RowwiseAdagrad
-from tfdual.schema import Kind, Schema, Tags
-from tfdual.towers import DualEncoderBlock, Tower, TwoTowerBlock
+from tfdual.schema import ColumnSchema, Kind, Schema, Tags
+from tfdual.tailoring import (
+    DeepReranker,
+    FrozenItemModel,
+    LinearTransform,
+    LowRankTransform,
+    OrthogonalTransform,
+    ScaleTransform,
+    TransformedQuery,
+)
+from tfdual.tailoring.compression import AutoEncoder, EmbeddingCompressor, Truncation
+from tfdual.towers import BertTower, DualEncoderBlock, Tower, TwoTowerBlock
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,10 @@ def vectors(width: int, seed: int = 0) -> tf.Tensor:
 
 def named_vectors(**widths: int) -> Callable[[], dict[str, tf.Tensor]]:
     return lambda: {name: vectors(width, seed) for seed, (name, width) in enumerate(widths.items())}
+
+
+def keyed_vectors() -> tuple[tf.Tensor, tf.Tensor]:
+    return vectors(5), tf.constant([3, 0, 6, 1, 3, 2])
 
 
 def mlp(width: int) -> MLPBlock:
@@ -140,6 +156,25 @@ def sequences() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     rng = np.random.default_rng(3)
     rows, weights = rng.normal(size=(6, 4, 4)), rng.uniform(0.5, 1.5, size=(6, 4))
     return tf.constant(rows, tf.float32), tf.sequence_mask([2, 0, 3, 1, 0, 4], 4), tf.constant(weights, tf.float32)
+
+
+TITLE = Schema([ColumnSchema("title", [Tags.ITEM], dtype="string")])
+
+
+def texts() -> tf.Tensor:
+    return tf.constant(["Teas!", "", "milk and tea", "tea", "coffee", "milk, milk, milk"])
+
+
+def text_encoder_arguments() -> dict[str, Any]:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "tea", "##s", "milk", "and", "!", ","]
+    return {
+        "tokenizer": WordPieceTokenizer(pieces),
+        "transformer": TextTransformer(10, 2, 2, 4, 6, max_length=9, dropout=0.0, trainable_layers="all"),
+        "pooling": "weighted",
+        "normalize": True,
+        "max_length": 8,
+        "source": "elsewhere",
+    }
 
 
 TABLE = {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal", "l2": 0.1}
@@ -292,6 +327,7 @@ FEATURES = [
         },
         sequences,
     ),
+    Row(TextEncoder, text_encoder_arguments, texts),
     Row(
         PeriodicEncoder,
         lambda: {"dim": 4, "num_frequencies": 6, "sigma": 0.5, "activation": "tanh", "seed": 1},
@@ -327,6 +363,16 @@ TOWERS = [
         batch,
     ),
     Row(TwoTowerBlock, two_tower_arguments, batch),
+    Row(
+        BertTower,
+        lambda: {
+            "schema": TITLE,
+            "encoder": TextEncoder(**text_encoder_arguments()),
+            "num_layers": 1,
+            "head": mlp(3),
+        },
+        lambda: {"title": texts()},
+    ),
     Row(
         TwoTowerModel,
         lambda: {
@@ -371,10 +417,72 @@ MODELS = [
         lambda: {"likes": tf.constant(np.random.default_rng(0).integers(1, 30, (6, 4)))},
     ),
 ]
+KEY = ColumnSchema("user_id", [Tags.USER_ID], {"domain": {"name": "user_id", "min": 0, "max": 19}})
+TAILORING = [
+    Row(ScaleTransform, lambda: {"keys": 7, "l2": 0.1}, keyed_vectors),
+    Row(LinearTransform, lambda: {"keys": 7, "l2": 0.1}, keyed_vectors),
+    Row(LowRankTransform, lambda: {"rank": 2, "keys": 7, "l2": 0.1, "seed": 1}, keyed_vectors),
+    Row(OrthogonalTransform, lambda: {"keys": 7, "l2": 0.1}, keyed_vectors),
+    Row(
+        TransformedQuery,
+        lambda: {"query": reads(SCHEMA.select_by_name("picture")), "transform": ScaleTransform(keys=20), "key": KEY},
+        batch,
+    ),
+    Row(
+        FrozenItemModel,
+        lambda: {
+            "schema": SCHEMA,
+            "query_tower": reads(SCHEMA.select_by_name(["user_id", "age"])).connect(keras.layers.Dense(3)),
+            "space": "frozen",
+            "post": L2Norm(name="unit"),
+            "temperature": 0.2,
+        },
+        batch,
+    ),
+    Row(
+        DeepReranker,
+        lambda: {
+            "query": "asked",
+            "item": "found",
+            "hidden": (6, 5),
+            "interactions": True,
+            "residual": True,
+            "activation": "tanh",
+            "dropout": 0.1,
+            "ranking_loss": functools.partial(kl_distillation, temperature=0.5),
+        },
+        named_vectors(asked=4, found=4),
+    ),
+]
+COMPRESSION = [
+    Row(Truncation, lambda: {"width": 3}),
+    Row(
+        EmbeddingCompressor,
+        lambda: {
+            "dim": 4,
+            "encoder": mlp(4),
+            "fusion": WeightedSumFusion(5),
+            "widths": [2, 4],
+            "width_weights": [0.5, 1.0],
+            "part_weights": {"title": 0.5, "body": 2.0},
+            "base_loss": functools.partial(similarity_distillation, temperature=0.5),
+        },
+        named_vectors(title=5, body=5),
+    ),
+    Row(
+        AutoEncoder,
+        lambda: {
+            "compressor": EmbeddingCompressor(4, widths=[2, 4]),
+            "decoder": mlp(8),
+            "weight": 0.5,
+        },
+        named_vectors(title=5, body=3),
+    ),
+]
 TEMPERATURE = Row(
     LearnedTemperature, lambda: {"initial": 0.2, "minimum": 0.05, "maximum": 2.0}, lambda: vectors(5), keeps_dtype=True
 )
-ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS, *MODELS, TEMPERATURE]
+ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS, *MODELS, *TAILORING, *COMPRESSION, TEMPERATURE]
 # They have no call: their configs go through all of it, and tests/negatives/test_training.py saves and loads them.
 NEGATIVES = [
     Row(ColumnNegatives, lambda: {"column": "shown", "item_id": "sku"}),

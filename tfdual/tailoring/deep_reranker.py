@@ -34,7 +34,7 @@ class DeepReranker(keras.Model):
         item: str. The column of item vectors. Defaults to `"vector"`.
         hidden: sequence of int. Widths of the layers before the last, which is 1 wide. Defaults to `(256, 128, 64)`.
         interactions: bool. Add the product and the difference, for vectors of one width. Defaults to `False`.
-        residual: bool. Begin as the vectors' own inner product, for few labels; `scale` is learned, and 20 at the start.
+        residual: bool. Begin as the vectors' own inner product, for few labels; `scale` is learned, from 20 on.
             Defaults to `False`.
         activation: str. Of the hidden layers. Defaults to `"relu"`.
         dropout: float. Share dropped after each hidden layer, in training. Defaults to 0.
