@@ -1,6 +1,7 @@
 """BM25, the baseline that searches words."""
 
 import re
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +31,9 @@ def bm25_rank(item_texts: Sequence[str], queries: Sequence[str], k: int) -> np.n
     """
     if not 1 <= k <= len(item_texts):
         raise ValueError(f"`k` must be between 1 and the number of items, {len(item_texts)}. Received {k}. Change it.")
-    bm25s = require("bm25s", extra="demo")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of a bar that isn't shown, in a notebook
+        bm25s = require("bm25s", extra="demo")
     stemmer = require("Stemmer", extra="demo").Stemmer("english")
     analysis = {"stopwords": "en", "stemmer": stemmer, "return_ids": False, "show_progress": False}
     if not queries:

@@ -50,8 +50,8 @@ class FrozenItemModel(DualEncoder):
         >>> query, item = ColumnSchema("asked", **vectors), ColumnSchema("vector", [Tags.ITEM], **vectors)
         >>> tower = InputBlock(Schema([query]), aggregation="concat") >> LinearTransform()
         >>> model = FrozenItemModel(Schema([query, item, ColumnSchema("id", [Tags.ITEM_ID])]), tower, space="minilm")
-        >>> model.encode_query({"asked": ops.array([[0.0, 3.0, 0.0, 4.0]])}).numpy().round(1).tolist()
-        [[0.0, 0.6, 0.0, 0.8]]
+        >>> model.encode_query({"asked": ops.array([[0.0, 5.0, 0.0, 0.0]])}).numpy().tolist()  # not trained yet
+        [[0.0, 1.0, 0.0, 0.0]]
     """
 
     def __init__(

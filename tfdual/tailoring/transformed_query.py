@@ -30,10 +30,10 @@ class TransformedQuery(Block):
 
     Example:
         >>> from keras import ops
-        >>> from tfdual import InputBlock
+        >>> from tfdual import InputBlock, Tags
         >>> from tfdual.tailoring import ScaleTransform
         >>> vector = ColumnSchema("vector", dtype="float32", is_list=True, dims=(None, 2))
-        >>> key = ColumnSchema("segment", properties={"domain": {"min": 0, "max": 4}})
+        >>> key = ColumnSchema("segment", [Tags.CATEGORICAL], {"domain": {"min": 0, "max": 4}})
         >>> block = TransformedQuery(InputBlock(Schema([vector]), aggregation="concat"), ScaleTransform(keys=5), key)
         >>> block({"vector": ops.ones((1, 2)), "segment": ops.array([3])}).numpy().tolist()  # not trained yet
         [[1.0, 1.0]]
