@@ -23,6 +23,14 @@ def model_directory() -> Path:
     return Path(str(weights.locate())).parent
 
 
+def relevant(scifact: Path, split: str) -> dict[str, list[str]]:
+    """By the id of a claim: the ids of the documents that are right for it; split `"train"` or `"test"`."""
+    found: dict[str, list[str]] = {}
+    for row in pq.read_table(scifact / f"qrels_{split}.parquet").to_pylist():
+        found.setdefault(row["query_id"], []).append(row["doc_id"])
+    return found
+
+
 def documents(scifact: Path, count: int | None = None) -> tuple[list[str], list[str]]:
     """Ids and texts, title and abstract, of the first documents or of all."""
     rows = pq.read_table(scifact / "corpus.parquet").slice(0, count).to_pylist()

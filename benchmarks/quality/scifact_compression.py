@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from text_data import model_directory
+from text_data import model_directory, relevant
 
 from tfdual.features import TextEncoder
 from tfdual.index import BruteForce
@@ -83,9 +83,7 @@ class SciFact:
     """Frozen vectors of documents, of what is taken for queries, and of the claims of a split with their documents."""
 
     def __init__(self, folder: Path, split: str, kept: Path | None) -> None:
-        corpus, claims, judged = (
-            pq.read_table(folder / f"{name}.parquet").to_pydict() for name in ("corpus", "queries", f"qrels_{split}")
-        )
+        corpus, claims = (pq.read_table(folder / f"{name}.parquet").to_pydict() for name in ("corpus", "queries"))
         sentences = [one_sentence(text, row) for row, text in enumerate(corpus["text"])]
         texts = {"titles": corpus["title"], "texts": corpus["text"], "sentences": sentences, "claims": claims["text"]}
         vectors = frozen_vectors(texts, kept)
@@ -101,10 +99,8 @@ class SciFact:
         self.pseudo = joined([as_query("titles"), as_query("sentences")])
         self.queries = as_query("claims", chosen)
         place = {document: row for row, document in enumerate(corpus["doc_id"])}
-        relevant: dict[str, list[int]] = {}
-        for query, document in zip(judged["query_id"], judged["doc_id"], strict=True):
-            relevant.setdefault(query, []).append(place[document])
-        self.relevant = [relevant[claims["query_id"][row]] for row in chosen]
+        right = relevant(folder, split)
+        self.relevant = [[place[document] for document in right[claims["query_id"][row]]] for row in chosen]
 
 
 def frozen_vectors(texts: Mapping[str, list[str]], kept: Path | None) -> Parts:

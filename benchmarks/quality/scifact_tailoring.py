@@ -27,7 +27,7 @@ import tensorflow as tf
 from quality_report import data_folder, write_report
 from rich.console import Console
 from rich.table import Table
-from text_data import documents, model_directory
+from text_data import documents, model_directory, relevant
 
 import tfdual
 from tfdual import BruteForce, ColumnSchema, InputBlock, Preprocessor, Schema, Tags
@@ -91,7 +91,7 @@ class SciFact:
         self.ids, self.texts = documents(folder)
         claims = pq.read_table(folder / "queries.parquet").to_pydict()
         texts = dict(zip(claims["query_id"], claims["text"], strict=True))
-        train, test = (_relevant(folder, split) for split in ("train", "test"))
+        train, test = (relevant(folder, split) for split in ("train", "test"))
         if valid:
             # By documents: many claims come twice, once as their contrary, and are of one document.
             known = sorted({document for right in train.values() for document in right})
@@ -136,13 +136,6 @@ class SciFact:
         """Which claims to ask are of a document that no training claim is of, `(claims,)` bool."""
         known = {document for right in self.train.values() for document in right}
         return np.array([not known.issuperset(right) for right in self.test.values()])
-
-
-def _relevant(folder: Path, split: str) -> dict[str, list[str]]:
-    relevant: dict[str, list[str]] = {}
-    for row in pq.read_table(folder / f"qrels_{split}.parquet").to_pylist():
-        relevant.setdefault(row["query_id"], []).append(row["doc_id"])
-    return relevant
 
 
 def tuned(data: SciFact, settings: Settings, seed: int) -> FrozenItemModel:
@@ -193,9 +186,10 @@ def reranked(data: SciFact, seed: int, **arguments: Any) -> Ranked:
     """The frozen vectors' hundred, in the order of a network."""
     keras.utils.set_random_seed(seed)
     names = list(data.train)
-    relevant = [data.train[name] for name in names]
     claims = data.columns(names)["claim"]
-    lists = reranking_lists(claims, relevant, data.items, data.index, hard=50, seed=seed, query="claim")
+    lists = reranking_lists(
+        claims, [data.train[name] for name in names], data.items, data.index, hard=50, seed=seed, query="claim"
+    )
     model = DeepReranker("claim", **arguments)
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(lists, epochs=3 if arguments.get("residual") else 10, verbose=0)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from quality_report import data_folder, write_report
 from rich.console import Console
-from text_data import TOKENS, documents, model_directory
+from text_data import TOKENS, documents, model_directory, relevant
 
 import tfdual
 from tfdual import ColumnSchema, Schema
@@ -34,10 +34,8 @@ def test_queries(scifact: Path) -> tfdual.Rows:
     texts = dict(
         pq.read_table(scifact / "queries.parquet", columns=["query_id", "text"]).to_pandas().itertuples(index=False)
     )
-    relevant: dict[str, list[str]] = {}
-    for row in pq.read_table(scifact / "qrels_test.parquet").to_pylist():
-        relevant.setdefault(row["query_id"], []).append(row["doc_id"])
-    return tfdual.read({"query": [texts[name] for name in relevant], "relevant": list(relevant.values())}, QUERIES)
+    right = relevant(scifact, "test")
+    return tfdual.read({"query": [texts[name] for name in right], "relevant": list(right.values())}, QUERIES)
 
 
 def report_of(scifact: Path) -> tuple[EvaluationReport, float]:

@@ -9,8 +9,5 @@ class Comparison(dict[str, PairedTest]):
 
     def __str__(self) -> str:
         rows = [["", "first", "second", "difference", "95 % interval", "p"]]
-        for name, test in self.items():
-            low, high = test.interval
-            figures = [f"{test.first:.4f}", f"{test.second:.4f}", f"{test.difference:+.4f}"]
-            rows.append([name, *figures, f"[{low:+.4f}, {high:+.4f}]", f"{test.p_value:.4f}"])
+        rows += [[name, *test.cells()] for name, test in self.items()]
         return text_table(rows)

@@ -1,6 +1,6 @@
 """How sure a mean over queries is, and a difference between two."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,16 @@ class PairedTest(NamedTuple):
     difference: float
     interval: tuple[float, float]
     p_value: float
+
+    def cells(self) -> list[str]:
+        """First, second, difference, interval and p-value, as a table shows them."""
+        low, high = self.interval
+        means = [f"{self.first:.4f}", f"{self.second:.4f}", f"{self.difference:+.4f}"]
+        return [*means, f"[{low:+.4f}, {high:+.4f}]", f"{self.p_value:.4f}"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON types."""
+        return self._asdict() | {"interval": list(self.interval)}
 
 
 def bootstrap_interval(values: np.ndarray, level: float = 0.95, samples: int = 1000, seed: int = 0) -> np.ndarray:

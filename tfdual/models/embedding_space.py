@@ -3,8 +3,7 @@
 import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tfdual._variable_hash import add_variables
 from tfdual.preprocessing import Preprocessor
 
 if TYPE_CHECKING:
@@ -16,8 +15,5 @@ def embedding_space(model: "DualEncoder", preprocessor: Preprocessor) -> str:
     columns = preprocessor.raw_columns(model.item_columns).column_names
     digest = hashlib.sha256(preprocessor.fingerprint(columns))
     digest.update(repr((type(model).__name__, sorted(model.item_columns))).encode())
-    for variable in model.item_variables:
-        values = np.ascontiguousarray(np.asarray(variable.value()))  # of a huge table, not a copy
-        digest.update(repr((str(values.dtype), values.shape)).encode())
-        digest.update(values.data)
+    add_variables(digest, model.item_variables)
     return digest.hexdigest()[:16]

@@ -116,7 +116,7 @@ class Preprocessor(keras.layers.Layer):
         if missing := [name for name in self._raw.column_names if name not in rows.schema]:
             raise ValueError(f"The rows lack the columns {missing} of the preprocessor's schema.")
         learning = [column for column in self._raw if self._chains[column.name].learns]
-        for table in rows.tables():
+        for table in rows.tables() if learning else ():
             for column in learning:
                 self._chains[column.name].update(column, table[column.name].combine_chunks())
         for step in self._learners().values():

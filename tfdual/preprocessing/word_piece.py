@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_text as text
 from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
+from tfdual._piece_file import read_pieces
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import to_arrow, to_tensor
@@ -122,5 +123,4 @@ class WordPiece(Transform):
 def _read(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no vocabulary file {path}. Give one with a piece a line, or None to learn.")
-    # Not splitlines(): a piece may be a character that it takes for the end of a line, such as U+2028.
-    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return read_pieces(path)

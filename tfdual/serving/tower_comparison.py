@@ -67,16 +67,13 @@ class TowerComparison:
         ]
         if self.quality:
             rows = [["", *self.towers, "difference", "95 % interval", "p"]]
-            for name, test in self.quality.items():
-                low, high = test.interval
-                figures = [f"{test.first:.4f}", f"{test.second:.4f}", f"{test.difference:+.4f}"]
-                rows.append([name, *figures, f"[{low:+.4f}, {high:+.4f}]", f"{test.p_value:.4f}"])
+            rows += [[name, *test.cells()] for name, test in self.quality.items()]
             lines += [f"{self.judged:,} queries with relevant items", text_table(rows)]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON types; a NaN is None."""
-        quality = {name: test._asdict() | {"interval": list(test.interval)} for name, test in self.quality.items()}
+        quality = {name: test.to_dict() for name, test in self.quality.items()}
         correlation = None if math.isnan(self.rank_correlation) else self.rank_correlation
         return vars(self) | {"towers": list(self.towers), "rank_correlation": correlation, "quality": quality}
 

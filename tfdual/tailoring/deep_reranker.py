@@ -7,9 +7,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfdual._build import build_once
+from tfdual._build import build_chain
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.blocks import MLPBlock
 from tfdual.blocks.named_layers import check_dropout, check_positive
 from tfdual.losses import binary_cross_entropy
 from tfdual.models.function_config import function_config, function_from
@@ -91,19 +92,15 @@ class DeepReranker(keras.Model):
                 f"Interactions and the residual need vectors of one width. Received {self._widths}. Leave them out."
             )
         width = sum(self._widths.values()) * (2 if self.interactions else 1)
-        self.layers_of_network = []
-        for size in self.hidden:
-            self.layers_of_network.append(keras.layers.Dense(size, self.activation, dtype=self.dtype_policy))
-            if self.dropout:
-                self.layers_of_network.append(keras.layers.Dropout(self.dropout, dtype=self.dtype_policy))
         start = "zeros" if self.residual else "glorot_uniform"
-        self.layers_of_network.append(keras.layers.Dense(1, kernel_initializer=start, dtype=self.dtype_policy))
+        self.layers_of_network = [
+            MLPBlock(self.hidden, self.activation, dropout=self.dropout, dtype=self.dtype_policy),
+            keras.layers.Dropout(self.dropout, dtype=self.dtype_policy),  # the block drops nothing after its last layer
+            keras.layers.Dense(1, kernel_initializer=start, dtype=self.dtype_policy),
+        ]
         if self.residual:
             self.scale = self.add_weight((), initializer=keras.initializers.Constant(SCALE), name="scale")
-        shape: Shape = (None, width)
-        for layer in self.layers_of_network:
-            build_once(layer, shape)
-            shape = layer.compute_output_shape(shape)
+        build_chain(self.layers_of_network, (None, width))
         self.built = True
 
     @property
@@ -125,7 +122,7 @@ class DeepReranker(keras.Model):
             parts += [query * item, ops.abs(query - item)]
         x = ops.concatenate(parts, axis=-1)
         for layer in self.layers_of_network:
-            x = layer(x, training=training) if isinstance(layer, keras.layers.Dropout) else layer(x)
+            x = layer(x)
         score = ops.squeeze(x, axis=-1)
         return score + self.scale * ops.sum(query * item, axis=-1) if self.residual else score
 

@@ -20,7 +20,7 @@ class FrozenItems:
 
     Args:
         ids: int64 or strings, `(items,)`, all different.
-        vectors: `(items, dim)`, float32; a memory-mapped array is not read into memory as a whole.
+        vectors: `(items, dim)`, or an iterator of such blocks; a memory-mapped float32 array is not copied.
         space: str. What the vectors' maker calls their space, as `embedding_space` of a model does. Defaults to
             `None`: a hash of ids and vectors.
 
@@ -42,14 +42,12 @@ class FrozenItems:
 
     def __init__(self, ids: Any, vectors: Any, space: str | None = None) -> None:
         self.ids = id_array(ids)
-        self.vectors = np.asanyarray(vectors, np.float32)
         if len(np.unique(self.ids)) < len(self.ids):
             values, counts = np.unique(self.ids, return_counts=True)
             raise ValueError(f"An item has one vector. These ids stand twice: {values[counts > 1][:5].tolist()}.")
-        digest = hashlib.sha256(repr(self.ids.tolist()).encode())
-        for block in EmbeddingBlocks(self.vectors, "dot", len(self.ids)):
-            digest.update(block.data)
-        self.space = digest.hexdigest()[:16] if space is None else space
+        rows = np.asarray(vectors, np.float32) if isinstance(vectors, list) else vectors
+        self.vectors = EmbeddingBlocks(rows, "dot", len(self.ids)).matrix()
+        self.space = _space(self.ids, self.vectors) if space is None else space
 
     @classmethod
     def read(cls, embeddings: ItemEmbeddings | str | Path) -> Self:
@@ -60,12 +58,7 @@ class FrozenItems:
             ValueError: it holds something else, is damaged, or is not complete.
         """
         found = embeddings if isinstance(embeddings, ItemEmbeddings) else ItemEmbeddings(embeddings)
-        vectors = np.empty((len(found), found.dim), np.float32)
-        start = 0
-        for block in found.blocks():
-            vectors[start : start + len(block)] = block
-            start += len(block)
-        return cls(found.ids, vectors, found.space)
+        return cls(found.ids, found.blocks(), found.space)
 
     @property
     def dim(self) -> int:
@@ -97,3 +90,10 @@ class FrozenItems:
         flat = pa.array(np.ascontiguousarray(self.vectors).reshape(-1))
         vectors = pa.FixedSizeListArray.from_arrays(flat, self.dim)
         return read(pa.table([ids, vectors], [item_id, vector]), schema)
+
+
+def _space(ids: np.ndarray, vectors: np.ndarray) -> str:
+    """A hash of both."""
+    digest = hashlib.sha256(repr(ids.tolist()).encode())
+    digest.update(np.ascontiguousarray(vectors).data)
+    return digest.hexdigest()[:16]

@@ -36,9 +36,8 @@ class TailoringReport:
     def __str__(self) -> str:
         rows = [["", "before", "after", "difference", "95 % interval", "p"]]
         for name, test in self.quality.items():
-            low, high = test.interval
-            figures = [f"{test.second:.4f}", f"{test.first:.4f}", f"{test.difference:+.4f}"]
-            rows.append([name, *figures, f"[{low:+.4f}, {high:+.4f}]", f"{test.p_value:.4f}"])
+            after, before, *others = test.cells()
+            rows.append([name, before, after, *others])
         return "\n".join(
             [
                 f"{self.queries:,} labelled queries",
@@ -50,7 +49,7 @@ class TailoringReport:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON types."""
-        quality = {name: test._asdict() | {"interval": list(test.interval)} for name, test in self.quality.items()}
+        quality = {name: test.to_dict() for name, test in self.quality.items()}
         return vars(self) | {"quality": quality, "deployed": list(self.deployed)}
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tfdual._piece_file import read_pieces
 from tfdual.features.text.checkpoint import Checkpoint, remember
 from tfdual.features.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from tfdual.features.text.tensor_file import TensorFile
@@ -57,8 +58,7 @@ def _tokenizer(path: Path) -> WordPieceTokenizer | SentencePieceTokenizer:
     if (path / PIECES).is_file():
         content = (path / PIECES).read_bytes()
         return SentencePieceTokenizer(base64.b64encode(content).decode())
-    # Not splitlines(): a piece may be a character that it takes for the end of a line, such as U+2028.
-    vocabulary = _file(path / VOCABULARY).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    vocabulary = read_pieces(_file(path / VOCABULARY))
     options = _json(path / "tokenizer_config.json", {})
     return WordPieceTokenizer(
         vocabulary,

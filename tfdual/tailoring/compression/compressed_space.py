@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
+from tfdual._variable_hash import add_variables
 
 if TYPE_CHECKING:
     from tfdual.tailoring.compression.compressor import EmbeddingCompressor
@@ -20,8 +20,6 @@ def compressed_space(compressor: "EmbeddingCompressor", width: int, spaces: Mapp
     parts = [(name, part_width, spaces.get(name, "")) for name, part_width in compressor.part_widths.items()]
     weights = sorted((compressor.part_weights or dict.fromkeys(compressor.part_widths, 1.0)).items())
     digest = hashlib.sha256(repr((layers, parts, weights, width)).encode())
-    for variable in (*compressor.fusion.weights, *compressor.encoder.weights):
-        values = np.ascontiguousarray(variable.value.numpy())
-        digest.update(repr((str(values.dtype), values.shape)).encode())
-        digest.update(values.data)
+    weights_of_layers = (*compressor.fusion.weights, *compressor.encoder.weights)
+    add_variables(digest, (weight.value for weight in weights_of_layers))
     return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement
 
+from tfdual._piece_file import read_pieces
 from tfdual.tailoring.vespa.onnx_signature import OnnxSignature, OnnxTensor
 
 HUGGING_FACE, BERT = "hugging-face-embedder", "bert-embedder"
@@ -121,15 +122,14 @@ class VespaQueryTower:
 
     def _checked_tokenizer(self) -> dict[str, str]:
         """What the tokenizer says about the embedder; raises where it is none."""
-        text = Path(self.tokenizer).read_text(encoding="utf-8")
         if self.kind == BERT:
-            pieces = text.splitlines()
+            pieces = read_pieces(Path(self.tokenizer))
             if missing := [piece for piece in ("[CLS]", "[SEP]") if piece not in pieces]:
                 raise ValueError(f"{self.tokenizer} lacks the pieces {missing}: it is no vocabulary of BERT.")
             ends = {"start": "[CLS]", "end": "[SEP]"}
             return {f"transformer-{end}-sequence-token": str(pieces.index(piece)) for end, piece in ends.items()}
         try:
-            content = json.loads(text)
+            content = json.loads(Path(self.tokenizer).read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{self.tokenizer} is no JSON: {error}.") from error
         if not isinstance(content, dict) or "model" not in content:
