@@ -29,7 +29,8 @@ def search(items: np.ndarray):
 def evaluate(items: np.ndarray):
     """`tfdual.evaluate` of a model whose embeddings stand in a column: index, search, metrics."""
     encode = lambda batch: batch["vector"]  # noqa: E731
-    model = SimpleNamespace(item_id="item_id", compiled_encode_query=encode, compiled_encode_item=encode)
+    made = {"compiled_encode_query": encode, "compiled_encode_item": encode, "exact_index": tfdual.BruteForce}
+    model = SimpleNamespace(item_id="item_id", **made)
     corpus = dataset(np.arange(1, len(items) + 1), items)
 
     def run(queries: np.ndarray, positives: np.ndarray) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Items that queries are scored against."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ class Items:
     """Embedded items, which item each is, and how they came to be there.
 
     Args:
-        embedding: `(items, dim)`.
+        embedding: `(items, dim)`, or `(items, vectors, dim)`.
         ids: int `(items,)`. Equal where two are the same item.
         log_probability: `(items,)` float32, natural logarithm of how often the item is expected here, up to a constant.
             Defaults to `None`: unknown.
@@ -37,11 +38,19 @@ def join_items(parts: Sequence[Items]) -> Items | None:
     probabilities = [part.log_probability for part in parts]
     masks = [part.mask for part in parts]
     return Items(
-        ops.concatenate([ops.cast(part.embedding, dtype) for part in parts]),
+        joined_embeddings([ops.cast(part.embedding, dtype) for part in parts]),
         ops.concatenate([ops.cast(part.ids, "int64") for part in parts]),
         None if any(part is None for part in probabilities) else ops.concatenate(probabilities),
         None if all(mask is None for mask in masks) else ops.concatenate([_whole_mask(part) for part in parts]),
     )
+
+
+def joined_embeddings(parts: Sequence[Any]) -> Any:
+    """All rows, one part after another; where a row is several vectors, filled up with zeros to the most of all."""
+    if len(parts[0].shape) == 2:
+        return ops.concatenate(parts)
+    most = functools.reduce(ops.maximum, [ops.shape(part)[1] for part in parts])
+    return ops.concatenate([ops.pad(part, [[0, 0], [0, most - ops.shape(part)[1]], [0, 0]]) for part in parts])
 
 
 def keep_items(items: Items, kept: Any) -> Items:

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfdual.index import BruteForce
+from tfdual.interactions import InnerProduct
+
 FIRST_ID = 100
 
 
@@ -15,6 +18,8 @@ def model_of() -> Any:
         item_id="item_id",
         compiled_encode_query=lambda batch: batch["vector"],
         compiled_encode_item=lambda batch: batch["vector"],
+        interaction=InnerProduct(),
+        exact_index=BruteForce,
     )
 
 

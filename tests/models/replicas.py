@@ -45,7 +45,7 @@ def weights_after_two_steps(strategy: tf.distribute.Strategy, optimizer: str, **
     """The weights, and the last loss."""
     made, columns = model(strategy, optimizer, **options), inputs()
     if "distinct_queries" in options:
-        columns |= {name: tf.gather(columns[name], [0, 1, 0, 0, 1, 5]) for name in made.query_columns}
+        columns |= {name: tf.gather(columns[name], [0, 1, 0, 0, 1, 5]) for name in made.query_side.columns}
     data = tf.data.Dataset.from_tensor_slices(columns).batch(6).repeat(2)
     history = made.fit(data, verbose=0).history
     return [*made.get_weights(), np.array(history["loss"][-1])]

@@ -202,8 +202,8 @@ def test_empty_batch_has_nothing_to_learn(loss: object) -> None:
 
 def test_query_reads_its_own_table_alone() -> None:
     made = model(item_bias=True)
-    assert list(made.query_columns) == ["user_id"]
-    assert [variable.ref() for variable in made.query_variables] == [made.query_table.embeddings.value.ref()]
+    assert list(made.query_side.columns) == ["user_id"]
+    assert [variable.ref() for variable in made.query_side.variables] == [made.query_table.embeddings.value.ref()]
 
 
 def test_item_id_is_the_column_that_is_named() -> None:

@@ -345,9 +345,9 @@ def test_variables_of_the_query_are_all_that_it_reads() -> None:
     with tf.GradientTape() as tape:
         made.encode_query(ragged(LISTS))
     read = {variable.ref() for variable in tape.watched_variables()}
-    assert read <= {variable.ref() for variable in made.query_variables}
-    assert len(read) == len(made.query_variables)
-    assert list(made.query_columns) == ["history"]
+    assert read <= {variable.ref() for variable in made.query_side.variables}
+    assert len(read) == len(made.query_side.variables)
+    assert list(made.query_side.columns) == ["history"]
 
 
 def test_columns_are_those_that_are_named() -> None:

@@ -169,10 +169,10 @@ def test_output_is_both_embeddings_and_score_their_inner_products() -> None:
 
 def test_each_side_is_encoded_without_the_columns_of_the_other() -> None:
     model, inputs = sample_model(), batch()
-    assert list(model.query_columns) == ["user_id", "age", "likes"]
-    model.encode_query({name: inputs[name] for name in model.query_columns})
+    assert list(model.query_side.columns) == ["user_id", "age", "likes"]
+    model.encode_query({name: inputs[name] for name in model.query_side.columns})
     model.encode_item({name: inputs[name] for name in ("item_id", "genres", "picture")})
-    inside = {id(variable) for variable in model.query_variables}
+    inside = {id(variable) for variable in model.query_side.variables}
     assert inside == {id(variable.value) for variable in model.towers.query.variables}
 
 

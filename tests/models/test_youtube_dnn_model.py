@@ -145,16 +145,16 @@ def test_history_is_pooled_by_a_table_of_its_own() -> None:
 
 def test_query_reads_the_columns_of_the_user_and_the_request_and_nothing_of_the_answer() -> None:
     made = model()
-    assert list(made.query_columns) == ["user_id", "history", "stars", "hour"]
-    made.encode_query({name: batch()[name] for name in made.query_columns})
+    assert list(made.query_side.columns) == ["user_id", "history", "stars", "hour"]
+    made.encode_query({name: batch()[name] for name in made.query_side.columns})
     session = Schema([SCHEMA["item_id"], ColumnSchema("device", [Tags.SESSION], domain("device", 3))])
-    assert list(YouTubeDNNModel(session, MLPBlock([4])).query_columns) == ["device"]
+    assert list(YouTubeDNNModel(session, MLPBlock([4])).query_side.columns) == ["device"]
 
 
 def test_query_tower_may_read_columns_by_itself() -> None:
     tower = InputBlock(SCHEMA.select_by_name("hour"), aggregation="concat") >> keras.layers.Dense(4)
     made = YouTubeDNNModel(SCHEMA, tower)
-    assert list(made.query_columns) == ["hour"]
+    assert list(made.query_side.columns) == ["hour"]
     assert made.encode_query({"hour": tf.ones(3)}).shape == (3, 4)
 
 
@@ -163,7 +163,7 @@ def test_variables_of_the_query_are_all_that_it_reads() -> None:
     with tf.GradientTape() as tape:
         made.encode_query(batch())
     read = {variable.ref() for variable in tape.watched_variables()}
-    assert read == {variable.ref() for variable in made.query_variables}
+    assert read == {variable.ref() for variable in made.query_side.variables}
 
 
 def walks(rows: int, seed: int) -> tuple[dict[str, tf.Tensor], np.ndarray]:

@@ -77,6 +77,25 @@ def test_a_second_tower_is_chosen_by_name_here_and_in_the_artefact(
     assert "b" not in retriever.query_schemas
 
 
+def test_a_saved_model_keeps_its_space(first: tuple, tmp_path: Path) -> None:
+    model, prep = first
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.embedding_space(prep) == model.embedding_space(prep)
+
+
+def test_towers_with_the_same_weights_and_another_last_step_have_another_space(first: tuple) -> None:
+    model, prep = first
+    block = tfdual.MLPBlock([6], no_activation_last_layer=True)
+    spaces = {}
+    for post in ("l2-norm", None):
+        other = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, block.copy(), post=post))
+        other.build()
+        other.set_weights(model.get_weights())
+        spaces[post] = other.embedding_space(prep)
+    assert spaces["l2-norm"] == model.embedding_space(prep) != spaces[None]
+
+
 def test_a_space_is_that_of_item_weights_and_item_preprocessing_alone(first: tuple, second: tuple) -> None:
     model, prep = first
     space = model.embedding_space(prep)

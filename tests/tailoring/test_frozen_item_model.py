@@ -58,7 +58,7 @@ def test_a_tuned_query_tower_finds_its_items_in_the_index_as_it_was(
 
 
 def test_no_weight_and_no_gradient_belongs_to_the_items(tuned: FrozenItemModel) -> None:
-    assert tuned.item_variables == []
+    assert tuned.item_side.variables == []
     assert sum(np.prod(weight.shape) for weight in tuned.trainable_weights) == DIM**2
 
 

@@ -57,7 +57,7 @@ def export(  # noqa: PLR0913 (the options of a command)
         rows = _items(items, encoder, prep, [*(attributes or ()), *(filters or ())])
         asked = None
         if canary is not None:
-            queries = _queries(canary, prep.raw_columns(encoder.query_columns))
+            queries = _queries(canary, prep.raw_columns(encoder.query_side.columns))
             asked = Canary(queries, min_recall=min_recall or 0.0, max_latency_ms=max_latency_ms)
         status.update("Reading items ..." if index else "Embedding items and building the index ...")
         retriever = encoder.to_retriever(rows, built, prep, attributes or (), filters or (), item_tower)

@@ -11,7 +11,7 @@ from tfdual.data.row_mask import RowMask
 from tfdual.evaluation.evaluate import evaluate_batches
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
-from tfdual.index import BruteForce
+from tfdual.index import Index
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
@@ -61,12 +61,13 @@ class CorpusEvaluation(keras.callbacks.Callback):
         self._ks, self._relevant, self._seen = tuple(ks), relevant, seen
         self._every = every
         self._options = options
-        self._index = BruteForce()
+        self._index: Index | None = None
         self.report: EvaluationReport | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluate, and write into `logs`."""
         last = epoch + 1 == self.params.get("epochs")
+        self._index = self._index or self.model.exact_index()
         if self.report is None or epoch % self._every == 0 or last:
             asked = self._queries, self._items, self._ks, self._relevant, self._seen
             self.report = evaluate_batches(self.model, *asked, index=self._index, train=None, options=self._options)

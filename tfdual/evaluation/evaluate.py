@@ -51,7 +51,7 @@ def evaluate(
             `None`: the model's item id column.
         seen: str. The column of `queries` with item ids that are not to be found, such as what the user saw in
             training. Defaults to `None`.
-        index: Index. Defaults to `None`: exact search. With `candidates` nothing is searched, and it is not used.
+        index: Index. Defaults to `None`: `model.exact_index()`. With `candidates` nothing is searched.
         train: the rows trained on, or item id -> count. Adds novelty and popularity bias, and slices of head and
             tail, new and old items. Defaults to `None`.
         options: EvaluationOptions: grades, candidates, slices, bootstrap. Defaults to `EvaluationOptions()`.
@@ -83,16 +83,19 @@ def evaluate_batches(
     """What `evaluate` does, with batches that may be kept from one time to the next."""
     ks = cut_offs(ks)
     columns = QueryColumns(relevant or model.item_id, seen, options.relevance, options.candidates, options.slices)
-    corpus, embeddings = embed_items(model, items)
+    corpus, blocks = embed_items(model, items)
+    embeddings = joined(blocks) if blocks[0].ndim == 2 or options.candidates is not None else blocks
     counts = None if train is None else _counts(train, items, corpus)
-    built = indexed(index or BruteForce(), embeddings)
+    built = indexed(index or model.exact_index(), embeddings)
     card = Scorecard(corpus, ks, columns, options, counts)
     for batch, encoded in queries.encoded(model.compiled_encode_query):
         check_numbers(encoded, card.asked)
 
         def search(judged: Judgements, rows: np.ndarray, depth: int, encoded: np.ndarray = encoded) -> Any:
             if judged.candidates is not None:
-                return rank_candidates(embeddings, encoded[rows], depth, of_rows(judged.candidates, rows))
+                return rank_candidates(
+                    model.interaction, embeddings, encoded[rows], depth, of_rows(judged.candidates, rows)
+                )
             hidden = None if judged.excluded is None else of_rows(judged.excluded, rows)
             return search_index(built, encoded[rows], depth, hidden)
 
@@ -100,8 +103,8 @@ def evaluate_batches(
     return card.report(settings(ks, columns, options) | {"index": built.describe()})
 
 
-def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, np.ndarray]:
-    """The ids and the embeddings, `(items, dim)`.
+def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, list[np.ndarray]]:
+    """The ids and the embeddings, `(items, dim)` or `(items, vectors, dim)`, a block for each batch.
 
     Raises:
         ValueError: there is no item, an id stands twice, or model-ready items have the id 0.
@@ -116,12 +119,21 @@ def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, np.nda
             f"{int((every == 0).sum())} items have the id 0 in '{model.item_id}': they are unknown to the "
             "vocabulary and can't be told apart. Pass raw rows of `tfdual.read`, and preprocessor=..."
         )
-    return Corpus(every, model.item_id), np.concatenate(embeddings)
+    return Corpus(every, model.item_id), embeddings
 
 
-def indexed(index: Index, embeddings: np.ndarray) -> Index:
+def joined(blocks: list[np.ndarray]) -> np.ndarray:
+    """All embeddings; where an item is several vectors, filled up with zeros to the most of any item."""
+    if blocks[0].ndim == 2:
+        return np.concatenate(blocks)
+    most = max(block.shape[1] for block in blocks)
+    return np.concatenate([np.pad(block, [(0, 0), (0, most - block.shape[1]), (0, 0)]) for block in blocks])
+
+
+def indexed(index: Index, embeddings: np.ndarray | list[np.ndarray]) -> Index:
     """The index with these embeddings; what it traced for as many before is used again."""
-    if isinstance(index, BruteForce) and index.is_exact and (index.size, index.dim) == embeddings.shape:
+    same = isinstance(embeddings, np.ndarray) and (index.size, index.dim) == embeddings.shape
+    if same and isinstance(index, BruteForce) and index.is_exact:
         return index.replace(embeddings)
     return index.build(embeddings)
 

@@ -2,14 +2,16 @@
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from tfdual.evaluation.corpus import padded
 from tfdual.evaluation.judgements import Judgements
 from tfdual.index import Index
+from tfdual.interactions import Interaction
 
 QUERY_BLOCK = 512
 BLOCK_SCORES = 1 << 27
-PAIRS = 1 << 17
+PAIR_NUMBERS = 1 << 23  # of the pairs that are scored at once
 
 
 def query_block(items: int) -> int:
@@ -24,7 +26,7 @@ def search_index(
 
     Args:
         index: Index, built.
-        queries: `(queries, dim)`.
+        queries: `(queries, ...)`, as the index takes them.
         depth: int.
         exclude: pairs (row of the queries, position), by row, not to be found.
     """
@@ -43,21 +45,28 @@ def search_index(
 
 
 def rank_candidates(
-    embeddings: np.ndarray, queries: np.ndarray, depth: int, candidates: tuple[np.ndarray, np.ndarray]
+    interaction: Interaction,
+    embeddings: np.ndarray,
+    queries: np.ndarray,
+    depth: int,
+    candidates: tuple[np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and positions of each query's best candidates, `(queries, depth)` or as many as the longest list.
 
     Args:
-        embeddings: `(items, dim)`.
-        queries: `(queries, dim)`.
+        interaction: Interaction.
+        embeddings: `(items, ...)`.
+        queries: `(queries, ...)`.
         depth: int.
         candidates: pairs (row of the queries, position), by row; only these are scored.
     """
     rows, positions = candidates
     scores = np.zeros(len(rows), np.float32)
-    for start in range(0, len(rows), PAIRS):
-        block = slice(start, start + PAIRS)
-        scores[block] = np.einsum("nd,nd->n", queries[rows[block]], embeddings[positions[block]])
+    pairs = max(1, PAIR_NUMBERS // max(queries[0].size, embeddings[0].size))
+    for start in range(0, len(rows), pairs):
+        block = slice(start, start + pairs)
+        found = interaction.each(queries[rows[block]], embeddings[positions[block]][:, None])
+        scores[block] = ops.convert_to_numpy(found)[:, 0]
     order = np.lexsort((-scores, rows))
     lengths = np.bincount(rows, minlength=len(queries))
     ranks = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

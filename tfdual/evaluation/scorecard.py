@@ -201,7 +201,7 @@ def check_numbers(values: np.ndarray, asked: int) -> None:
     Raises:
         ValueError: with the number of such queries.
     """
-    if bad := int((~np.isfinite(values)).any(axis=1).sum()):
+    if bad := int((~np.isfinite(values)).reshape(len(values), -1).any(axis=1).sum()):
         raise ValueError(
             f"The embeddings of {bad} of the first {asked + len(values)} queries hold NaN or infinity. "
             "Train with a lower learning rate."

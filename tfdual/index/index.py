@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.index.best_places import Found, either, joined, without
-from tfdual.index.distances import check_distance, prepared_queries
+from tfdual.index.best_places import Found
+from tfdual.index.distances import check_distance, pair_scores, prepared_queries
 from tfdual.index.embedding_blocks import EmbeddingBlocks
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
 from tfdual.index.live_items import LiveItems
+from tfdual.index.live_search import Changed, live_search
 from tfdual.index.neighbours import Neighbours
+from tfdual.index.recall import exact_positions
 from tfdual.index.saved_index import read_index, write_folder
 from tfdual.index.search_arguments import checked_arguments, checked_ids
 from tfdual.index.traced_searches import TracedSearches
@@ -37,6 +38,8 @@ class Index(ABC):
     Raises:
         ValueError: another distance.
     """
+
+    rank = 2  # of a batch of queries; 3, `(batch, vectors, dim)`, where a query is several vectors
 
     def __init__(self, distance: str = "dot") -> None:
         check_distance(distance)
@@ -61,7 +64,7 @@ class Index(ABC):
             TypeError: ids that are neither integers nor strings.
         """
         given = None if ids is None else id_array(ids)
-        blocks = EmbeddingBlocks(embeddings, self.distance, None if given is None else len(given))
+        blocks = self._blocks(embeddings, None if given is None else len(given))
         if given is not None:
             IdPositions(given)  # refuses them before the embeddings are read
         self._build(blocks)
@@ -107,7 +110,7 @@ class Index(ABC):
             Positions, int32, and scores, float32, both `(batch, k)`; position -1 where nothing is left.
         """
         live = self.items
-        arguments = checked_arguments(queries, k, exclude, allow, live, self.dim)
+        arguments = checked_arguments(queries, k, exclude, allow, live, (self.rank, self.dim))
         if not tf.executing_eagerly():
             return self._find(**arguments, changed=(live.any_dead, live.fresh.count > 0))
         if not self._in_one_graph:
@@ -115,35 +118,18 @@ class Index(ABC):
                 queries, k = prepared_queries(arguments["queries"], self.distance), arguments["k"]
                 return self._search(queries, min(int(k), live.live), None, None)
             return self._find(**arguments, changed=live.changed)
-        return self._traced(arguments, live.changed, self.dim)
+        return self._traced(arguments, live.changed, (self.rank, self.dim))
 
     def search_now(self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None) -> Found:
         """`search_positions` of checked arguments, in a graph that fits as long as `items.changed` stays as it is."""
         return self._find(queries, k, exclude, allow, self.items.changed)
 
     def _find(
-        self,
-        queries: Tensor,
-        k: Tensor,
-        exclude: Tensor | None = None,
-        allow: Tensor | None = None,
-        changed: tuple[Any, Any] = (True, True),
+        self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None, changed: Changed = (True, True)
     ) -> Found:
-        """What `search_positions` gives; `changed`: whether rows are dead, and fresh, as bools or tensors."""
-        live, queries = self.items, prepared_queries(queries, self.distance)
-        most = live.built if (as_built := changed[0] is changed[1] is False) else live.live_in_graph
-        k = tf.minimum(k, most)
-        wider = k if exclude is None else tf.minimum(k + tf.shape(exclude)[1], most)
-        built_k = wider if as_built else tf.minimum(wider, live.built)
-        search = partial(self._search, queries, built_k)
-        if allow is not None:
-            found = search(tf.logical_and(allow[:, : live.built], live.alive), None)
-        else:
-            found = either(changed[0], lambda: search(live.alive, live.alive_count), lambda: search(None, None))
-        found = either(
-            changed[1], lambda: joined(found, live.fresh.search(queries, wider, allow), wider), lambda: found
-        )
-        return found if exclude is None else without(found, exclude, k)
+        """What `search_positions` gives of checked arguments."""
+        queries = prepared_queries(queries, self.distance)
+        return live_search(self.items, self._search, queries, k, exclude, allow, changed)
 
     def upsert(self, embeddings: Any, ids: Any) -> None:
         """Add items, or give those that are there another embedding; the next search finds them.
@@ -242,6 +228,14 @@ class Index(ABC):
         """The embeddings of the items that can be found, prepared for the distance, block by block, by position."""
         return self.items.rows(self._rows())
 
+    def pair_scores(self, queries: Tensor, items: Tensor) -> Tensor:
+        """Scores of each query with its item, as the towers embed them, `(batch,)`."""
+        return pair_scores(queries, items, self.distance)
+
+    def exact_positions(self, queries: Any, k: int) -> np.ndarray:
+        """Positions of the best `k` items of each query by exact scores, `(queries, k)`, to measure a recall by."""
+        return exact_positions(self, queries, k)
+
     @property
     @abstractmethod
     def is_exact(self) -> bool:
@@ -261,6 +255,10 @@ class Index(ABC):
     def _in_one_graph(self) -> bool:
         """Whether a search in Python is faster as one function of TensorFlow."""
         return True
+
+    def _blocks(self, embeddings: Any, count: int | None) -> EmbeddingBlocks:
+        """What `build` takes, checked, block by block; `count`: how many items are expected, None: unknown."""
+        return EmbeddingBlocks(embeddings, self.distance, count)
 
     @abstractmethod
     def _build(self, blocks: EmbeddingBlocks) -> None: ...

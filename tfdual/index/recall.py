@@ -40,6 +40,14 @@ def recall_between(found: np.ndarray, exact: np.ndarray) -> float:
     return float(np.mean(shares)) if shares else 1.0
 
 
+def exact_positions(index: "Index", queries: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the best `k` items by a scan of all that an index holds, `(queries, k)`."""
+    exact = ExactTop(prepared_queries(queries, index.distance).numpy(), index.distance, k)
+    for _ in exact.watching(index.rows()):
+        pass
+    return np.flatnonzero(index.items.is_live())[exact.positions]
+
+
 def measured_recall(index: "Index", queries: np.ndarray, k: int = K) -> float:
     """The share of the exact best `k` that an index finds, a mean over queries `(queries, dim)`.
 
@@ -47,10 +55,7 @@ def measured_recall(index: "Index", queries: np.ndarray, k: int = K) -> float:
         ValueError: the index was made with `keep_embeddings=False`; k below 1; queries of another width.
     """
     found, _ = index.search_positions(queries, k)
-    exact = ExactTop(prepared_queries(queries, index.distance).numpy(), index.distance, k)
-    for _ in exact.watching(index.rows()):
-        pass
-    return recall_between(found.numpy(), np.flatnonzero(index.items.is_live())[exact.positions])
+    return recall_between(found.numpy(), index.exact_positions(queries, k))
 
 
 class ExactTop:

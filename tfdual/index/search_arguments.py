@@ -10,11 +10,13 @@ from tfdual._typing import Tensor
 from tfdual.index.item_ids import PADDING
 from tfdual.index.live_items import LiveItems
 
+Shape = tuple[int, int]  # of the queries of an index: their rank, and the width of a vector
 
-def search_specs(names: Iterable[str], dim: int) -> dict[str, tf.TensorSpec]:
+
+def search_specs(names: Iterable[str], queries: Shape) -> dict[str, tf.TensorSpec]:
     """Shapes and types of checked arguments, by name."""
     specs = {
-        "queries": tf.TensorSpec([None, dim], tf.float32),
+        "queries": tf.TensorSpec(_shape(queries), tf.float32),
         "k": tf.TensorSpec([], tf.int32),
         "exclude": tf.TensorSpec([None, None], tf.int32),
         "allow": tf.TensorSpec([None, None], tf.bool),
@@ -22,14 +24,21 @@ def search_specs(names: Iterable[str], dim: int) -> dict[str, tf.TensorSpec]:
     return {name: specs[name] for name in names}
 
 
-def checked_arguments(queries: Any, k: Any, exclude: Any, allow: Any, live: LiveItems, dim: int) -> dict[str, Tensor]:
+def _shape(queries: Shape) -> list[int | None]:
+    rank, dim = queries
+    return [None] * (rank - 1) + [dim]
+
+
+def checked_arguments(
+    queries: Any, k: Any, exclude: Any, allow: Any, live: LiveItems, wanted: Shape
+) -> dict[str, Tensor]:
     """The arguments that there are, as `search_specs` says.
 
     Raises:
         ValueError: queries or `allow` of another width, k below 1.
         TypeError: an `allow` that is not bool.
     """
-    checked = {"queries": _queries(queries, dim), "k": _k(k)}
+    checked = {"queries": _queries(queries, wanted), "k": _k(k)}
     if exclude is not None:
         checked["exclude"] = _positions(exclude)
     if allow is not None:
@@ -37,15 +46,17 @@ def checked_arguments(queries: Any, k: Any, exclude: Any, allow: Any, live: Live
     return checked
 
 
-def _queries(queries: Any, dim: int) -> Tensor:
+def _queries(queries: Any, wanted: Shape) -> Tensor:
     queries = tf.convert_to_tensor(queries)
-    if not queries.shape.is_compatible_with([None, dim]):
+    rank, dim = wanted
+    if not queries.shape.is_compatible_with(_shape(wanted)):
+        shape = f"(batch, {dim})" if rank == 2 else f"(batch, vectors, {dim})"
         raise ValueError(
-            f"The index holds embeddings of width {dim}, and takes queries of shape (batch, {dim}). "
+            f"The index holds embeddings of width {dim}, and takes queries of shape {shape}. "
             f"Received {tuple(queries.shape)}."
         )
     queries = tf.cast(queries, tf.float32)
-    return queries if tf.executing_eagerly() else tf.ensure_shape(queries, [None, dim])
+    return queries if tf.executing_eagerly() else tf.ensure_shape(queries, _shape(wanted))
 
 
 def _k(k: Any) -> Tensor:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
-from tfdual.index.search_arguments import search_specs
+from tfdual.index.search_arguments import Shape, search_specs
 
 
 class TracedSearches:
@@ -22,16 +22,16 @@ class TracedSearches:
         self._find = find
         self._traced: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(self, arguments: dict[str, Tensor], changed: tuple[bool, bool], dim: int) -> Found:
+    def __call__(self, arguments: dict[str, Tensor], changed: tuple[bool, bool], queries: Shape) -> Found:
         """What `find` gives.
 
         Args:
             arguments: checked ones, by name.
             changed: whether the index has dead rows, and fresh ones.
-            dim: int. Width of the index.
+            queries: Shape. What the index takes.
         """
         key = *arguments, *changed
         if key not in self._traced:
             traced = tf.function(partial(self._find, changed=changed), autograph=False)
-            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, dim))
+            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, queries))
         return self._traced[key](**arguments)

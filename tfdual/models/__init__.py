@@ -6,6 +6,7 @@ from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.matrix_factorization_model import MatrixFactorizationModel
 from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.sequence_model import SequenceModel
+from tfdual.models.side import Side
 from tfdual.models.two_tower_model import TwoTowerModel
 from tfdual.models.youtube_dnn_model import YouTubeDNNModel
 
@@ -17,6 +18,7 @@ __all__ = [
     "MatrixFactorizationModel",
     "Pairs",
     "SequenceModel",
+    "Side",
     "TwoTowerModel",
     "YouTubeDNNModel",
 ]

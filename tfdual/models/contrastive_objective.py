@@ -11,7 +11,8 @@ from tfdual._build import build_once, deserialized, serialized
 from tfdual._items import Items
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.losses import LearnedTemperature
+from tfdual.interactions import InnerProduct, Interaction
+from tfdual.losses import LearnedTemperature, sampled_softmax
 from tfdual.models.function_config import function_config, function_from
 from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.scoring import Loss, Scoring
@@ -143,7 +144,11 @@ class ContrastiveObjective(keras.layers.Layer):
         return Pairs(query, items, weight, self._known(columns, distinct_queries))
 
     def training_loss(
-        self, pairs: Pairs, columns: dict[str, Tensor], encode_item: Callable[[dict[str, Tensor]], Tensor]
+        self,
+        pairs: Pairs,
+        columns: dict[str, Tensor],
+        encode_item: Callable[[dict[str, Tensor]], Tensor],
+        interaction: Interaction,
     ) -> Tensor:
         """The loss of a training batch. Memories take the batch in.
 
@@ -151,6 +156,7 @@ class ContrastiveObjective(keras.layers.Layer):
             pairs: Pairs.
             columns: of the batch.
             encode_item: from columns of further items to embeddings.
+            interaction: Interaction. What queries and items become scores by.
         """
 
         def encoded(columns: dict[str, Tensor]) -> Items:
@@ -161,20 +167,23 @@ class ContrastiveObjective(keras.layers.Layer):
         batch = Batch(columns, pairs.query, pairs.item, encoded)
         extra, log_count = self.negatives.candidates(batch)
         item = replace(pairs.item, log_probability=log_count)
-        loss = self._scoring(self.negatives.includes_batch)(replace(pairs, item=item), extra)
+        loss = self._scoring(interaction, self.negatives.includes_batch)(replace(pairs, item=item), extra)
         self.negatives.update(batch)
         if isinstance(self.sampling_correction, StreamingFrequency):
             self.sampling_correction.update(pairs.item.ids)
         return loss
 
-    def validation_loss(self, pairs: Pairs) -> Tensor:
+    def validation_loss(self, pairs: Pairs, interaction: Interaction) -> Tensor:
         """The loss among the items of the batch, without correction. Nothing is taken in."""
-        return self._scoring(in_batch=True)(pairs, None)
+        return self._scoring(interaction, in_batch=True)(pairs, None)
 
-    def _scoring(self, in_batch: bool) -> Scoring:
+    def _scoring(self, interaction: Interaction, in_batch: bool) -> Scoring:
         first, second = self._temperatures()
+        loss = self.loss
+        if loss is None and not isinstance(interaction, InnerProduct):
+            loss = sampled_softmax
         settings = self.symmetric, self.several_positives, self.once_each, in_batch, self.negatives.hardest
-        return Scoring(self.loss, (_scale(first), _scale(second)), *settings)
+        return Scoring(interaction, loss, (_scale(first), _scale(second)), *settings)
 
     @property
     def _log_probability_column(self) -> str:

@@ -13,7 +13,8 @@ from tfdual._backend import data_dependent_shapes, replicas
 from tfdual._build import deserialized
 from tfdual._typing import Tensor
 from tfdual.data import Rows
-from tfdual.index import Index
+from tfdual.index import BruteForce, Index
+from tfdual.interactions import InnerProduct, Interaction
 from tfdual.models.contrastive_objective import ContrastiveObjective, column_of
 from tfdual.models.embedding_space import embedding_space
 from tfdual.models.encoded_once import encoded_once
@@ -24,6 +25,7 @@ from tfdual.models.pairs import Pairs
 from tfdual.models.read_ahead import read_ahead
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
 from tfdual.models.seed_states import load_seeds, save_seeds
+from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import Reranker, Retriever, ServedTower
 
@@ -81,27 +83,31 @@ class DualEncoder(keras.Model):
 
     @property
     @abstractmethod
-    def query_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_query` reads."""
+    def query_side(self) -> Side:
+        """What `encode_query` hangs on."""
 
     @property
     @abstractmethod
-    def query_variables(self) -> list:
-        """The variables that `encode_query` reads."""
+    def item_side(self) -> Side:
+        """What `encode_item` hangs on."""
 
     @property
-    @abstractmethod
     def item_columns(self) -> Sequence[str]:
         """Names of the columns that `encode_item` reads."""
+        return self.item_side.columns
 
     @property
-    @abstractmethod
-    def item_variables(self) -> list:
-        """The variables that `encode_item` reads."""
+    def interaction(self) -> Interaction:
+        """What the two encodings become a score by: the inner product, unless an architecture says otherwise."""
+        return InnerProduct()
 
     def score(self, query: Tensor, item: Tensor) -> Tensor:
-        """Inner products of all pairs: `(queries, dim)`, `(items, dim)` -> `(queries, items)`."""
-        return ops.matmul(query, ops.transpose(item))
+        """Scores of all pairs of encoded queries and items: `(queries, items)`."""
+        return self.interaction.among(query, item)
+
+    def exact_index(self) -> Index:
+        """An index that scores every item as the model does, not built."""
+        return BruteForce()
 
     def build_training(self, embedding_dim: int) -> None:
         """Make what training needs besides the encoders.
@@ -157,8 +163,9 @@ class DualEncoder(keras.Model):
     ) -> Tensor:
         pairs = self.pairs(x, outputs, weight, training)
         if not training:
-            return self.objective.validation_loss(pairs)
-        loss = self.objective.training_loss(pairs, x, lambda columns: self.encode_item(columns, True))
+            return self.objective.validation_loss(pairs, self.interaction)
+        encode = functools.partial(self.encode_item, training=True)
+        loss = self.objective.training_loss(pairs, x, encode, self.interaction)
         step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
         return finite_or_stop(loss, step, x, outputs, self.trainable_variables)
 
@@ -176,19 +183,14 @@ class DualEncoder(keras.Model):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(args[0])
         self._refuse_labels(y)
         self._build_unless_built()
-
-        def loss_of(outputs: dict[str, Tensor]) -> Tensor:
-            return self._pair_loss(x, outputs, weight, training=True)
-
+        loss_of = functools.partial(self._pair_loss, x, weight=weight, training=True)
         loss, gradients = gradients_in_parts(self, x, self.parts, loss_of, self.optimizer.scale_loss)
         self._loss_tracker.update_state(loss * replicas(), sample_weight=tf.shape(x[self.item_id])[0])
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
         return self.get_metrics_result()
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Make the optimiser's slots where there are replicas. Keras would trace a step on the mean of the replicas'
-        columns for it, and can't take the mean of ragged lists.
-        """
+        """Make the optimiser's slots of replicas; Keras would take the mean of their columns, of ragged lists too."""
         strategy = self._distribute_strategy
         if strategy is None:
             return
@@ -239,7 +241,7 @@ class DualEncoder(keras.Model):
         Args:
             items: the corpus, one row an item: raw rows of `tfdual.read`, or a dataset of model-ready batches.
             index: Index, not built yet, or built of these items' embeddings in this model's space; then no item is
-                embedded. Defaults to `None`: `BruteForce()`.
+                embedded. Defaults to `None`: `exact_index()`.
             preprocessor: Preprocessor that the model was trained with.
             attributes: names of raw item columns to return with the ids. Defaults to none.
             filters: names of raw item columns, single-valued or lists, to filter by in `search(..., filter=...)`.
@@ -270,9 +272,8 @@ class DualEncoder(keras.Model):
     def embedding_space(self, preprocessor: Preprocessor) -> str:
         """A name of the space that the embeddings lie in: 16 hexadecimal digits of a SHA-256.
 
-        It is of the item tower's class, weights and width, and of what the preprocessor does to its columns. Models
-        whose query towers were trained against the same item tower share it; after one more step of the item tower it
-        is another.
+        It is of the item side's layers, weights and interaction, and of the preprocessing of its columns. Query towers
+        that were trained against one item tower share it; after one more step of that it is another.
 
         Args:
             preprocessor: Preprocessor that the model was trained with.
@@ -290,9 +291,8 @@ class DualEncoder(keras.Model):
         super().load_own_variables(load_seeds(self, store))
 
     def get_config(self) -> dict:
-        of_layers = {"name", "dtype", "trainable"}
-        objective = {name: value for name, value in self.objective.get_config().items() if name not in of_layers}
-        return super().get_config() | objective | {"parts": self.parts, "distinct_queries": self.distinct_queries}
+        own = {"parts": self.parts, "distinct_queries": self.distinct_queries}
+        return self.objective.get_config() | super().get_config() | own
 
     @classmethod
     def from_config(cls, config: dict) -> "DualEncoder":

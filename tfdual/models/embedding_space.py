@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 def embedding_space(model: "DualEncoder", preprocessor: Preprocessor) -> str:
     """What `DualEncoder.embedding_space` gives."""
-    columns = preprocessor.raw_columns(model.item_columns).column_names
-    digest = hashlib.sha256(preprocessor.fingerprint(columns))
-    digest.update(repr((type(model).__name__, sorted(model.item_columns))).encode())
-    add_variables(digest, model.item_variables)
+    side = model.item_side
+    digest = hashlib.sha256(preprocessor.fingerprint(preprocessor.raw_columns(side.columns).column_names))
+    digest.update(repr((type(model).__name__, sorted(side.columns), model.interaction.name)).encode())
+    digest.update(side.describe().encode())
+    add_variables(digest, side.variables)
     return digest.hexdigest()[:16]

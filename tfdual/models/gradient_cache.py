@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from tfdual._items import joined_embeddings
 from tfdual._typing import Tensor
 from tfdual.models.seed_states import seed_states
 
@@ -86,7 +87,7 @@ def _encoded(model: keras.Model, cut: list[dict[str, Tensor]]) -> Embeddings:
     for part in cut:
         with tf.control_dependencies(list(outputs[-1].values()) if outputs else []):
             outputs.append(model(part, training=True))
-    return {name: tf.stop_gradient(tf.concat([part[name] for part in outputs], axis=0)) for name in outputs[0]}
+    return {name: tf.stop_gradient(joined_embeddings([part[name] for part in outputs])) for name in outputs[0]}
 
 
 def _of_part(
@@ -96,12 +97,16 @@ def _of_part(
     with tf.GradientTape() as tape:
         embeddings = model(part, training=True)
         added = tf.add_n(model.losses) * share if model.losses else tf.constant(0.0)
-        product = [
-            tf.reduce_sum(tf.cast(embeddings[name], gradient.dtype) * gradient)
-            for name, gradient in by_embedding.items()
-        ]
+        product = [_product(embeddings[name], gradient) for name, gradient in by_embedding.items()]
         target = tf.add_n([tf.cast(one, tf.float32) for one in product]) + scale(added)
     return added, tape.gradient(target, [weight.value for weight in model.trainable_weights])
+
+
+def _product(embeddings: Tensor, gradient: Tensor) -> Tensor:
+    """The sum of the products; the gradient's rows may have been filled up with further vectors of zeros."""
+    if len(embeddings.shape) == 3:
+        gradient = gradient[:, : tf.shape(embeddings)[1]]
+    return tf.reduce_sum(tf.cast(embeddings, gradient.dtype) * gradient)
 
 
 def _states(model: keras.Model) -> list[keras.Variable]:

@@ -1,6 +1,5 @@
 """Matrix factorisation."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tfdual._build import build_once
@@ -11,6 +10,7 @@ from tfdual.features.initializers import Initializer, check_initializer, initial
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
 from tfdual.models.item_bias import bias_table, with_bias, with_one
+from tfdual.models.side import Side
 from tfdual.schema import Schema, Tags
 
 
@@ -96,24 +96,14 @@ class MatrixFactorizationModel(DualEncoder):
         return rows if self.biases is None else with_bias(rows, self.biases(ids))
 
     @property
-    def query_columns(self) -> Sequence[str]:
-        """The query's id."""
-        return [self.query_id]
+    def query_side(self) -> Side:
+        """The table of queries."""
+        return Side([self.query_id], [self.query_table])
 
     @property
-    def query_variables(self) -> list:
-        """The query's table."""
-        return [variable.value for variable in self.query_table.variables]
-
-    @property
-    def item_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_item` reads."""
-        return [self.item_id]
-
-    @property
-    def item_variables(self) -> list:
-        """The variables that `encode_item` reads."""
-        return [variable.value for table in (self.item_table, self.biases) if table for variable in table.variables]
+    def item_side(self) -> Side:
+        """The table of items, and their biases."""
+        return Side([self.item_id], [self.item_table, self.biases])
 
     def get_config(self) -> dict:
         return super().get_config() | {

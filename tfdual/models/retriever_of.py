@@ -1,6 +1,6 @@
 """A trained model and its items, joined to a retriever."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.data import Rows
-from tfdual.index import BruteForce, Index
+from tfdual.index import Index
 from tfdual.models.ready_batches import ReadyBatches
+from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
@@ -54,8 +55,8 @@ def retriever_of(
         raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
     if "id" in served.attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
-    query, index = query_tower_of(model, preprocessor), index or BruteForce()
-    item = tower_of(model.encode_item, model.item_columns, model.item_variables, preprocessor, query.space)
+    query, index = query_tower_of(model, preprocessor), index or model.exact_index()
+    item = tower_of(model.encode_item, model.item_side, preprocessor, query.space)
     found = _read(model, items, preprocessor, served, embed=not index.size)
     if index.size:
         require_space(query.space, index.space)
@@ -95,19 +96,15 @@ def _raw_columns(items: Rows | tf.data.Dataset, preprocessor: Preprocessor) -> S
 def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
     """What `DualEncoder.to_query_tower` gives."""
     space = model.embedding_space(preprocessor)  # makes the weights of a model that has none yet
-    return tower_of(model.encode_query, model.query_columns, model.query_variables, preprocessor, space)
+    return tower_of(model.encode_query, model.query_side, preprocessor, space)
 
 
 def tower_of(
-    encode: Callable[[dict[str, Tensor]], Tensor],
-    columns: Sequence[str],
-    variables: Sequence[tf.Variable],
-    preprocessor: Preprocessor,
-    space: str,
+    encode: Callable[[dict[str, Tensor]], Tensor], side: Side, preprocessor: Preprocessor, space: str
 ) -> ServedTower:
     """One side of a model, from the raw columns that its model-ready ones are made of."""
-    schema = preprocessor.raw_columns(columns)
-    return ServedTower(schema, preprocessor, encode, [*variables, *preprocessor.tables], space)
+    schema = preprocessor.raw_columns(side.columns)
+    return ServedTower(schema, preprocessor, encode, [*side.variables, *preprocessor.tables], space)
 
 
 @dataclass

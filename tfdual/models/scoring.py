@@ -1,13 +1,14 @@
 """Scores of queries and candidates, corrected, masked, and their loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keras import ops
 
 from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pairs, replicas, summed_over_replicas
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
+from tfdual.interactions import Interaction
 from tfdual.losses import in_batch_softmax
 from tfdual.models.pairs import KnownItems, Pairs
 
@@ -20,8 +21,9 @@ class Scoring:
     """How a batch of pairs becomes a number.
 
     Args:
+        interaction: what a query and an item become a score by.
         loss: a function of scores, labels, mask and sample weight, such as those of `tfdual.losses`; `None`: the
-            softmax over candidates, in blocks.
+            softmax over candidates, in blocks, for the inner product alone.
         scales: what divides by the temperature: scores of items for a query, and of queries for an item.
         symmetric: bool. The mean of both directions.
         several_positives: bool. Known items among the candidates are positives too; else they are left out.
@@ -30,6 +32,7 @@ class Scoring:
         hardest: int, or `None` for all. How many negatives of a query count, the highest scores first.
     """
 
+    interaction: Interaction
     loss: Loss | None
     scales: tuple[Scale, Scale]
     symmetric: bool
@@ -53,7 +56,8 @@ class Scoring:
                 known = matching_pairs(lists, pairs.item.ids)[:, ::-1]
             queries = Items(pairs.query, pairs.item.ids)
             turned = Pairs(pairs.item.embedding, queries, pairs.weight)
-            loss = (loss + self._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
+            other_way = replace(self, interaction=_Turned(self.interaction))
+            loss = (loss + other_way._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
         return loss * _share_of_the_batch(pairs)
 
     def _one_way(
@@ -90,8 +94,8 @@ class Scoring:
 
     def _of_matrix(self, loss: Loss, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
         """The loss of the whole matrix: column 0 holds each query's own item, the others the candidates."""
-        own = ops.sum(pairs.query * pairs.item.embedding, axis=-1, keepdims=True)
-        others = ops.matmul(pairs.query, ops.transpose(ops.cast(candidates.embedding, pairs.query.dtype)))
+        own = self.interaction.each(pairs.query, pairs.item.embedding[:, None])
+        others = self.interaction.among(pairs.query, ops.cast(candidates.embedding, pairs.query.dtype))
         scores = ops.cast(scale(ops.concatenate([own, others], axis=1)), "float32")  # (pairs, 1 + candidates)
         if pairs.item.log_probability is not None and candidates.log_probability is not None:
             correction = ops.broadcast_to(candidates.log_probability, ops.shape(others))
@@ -110,6 +114,23 @@ class Scoring:
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
         return loss(scores, labels, mask, pairs.weight)
+
+
+@dataclass(frozen=True)
+class _Turned(Interaction):
+    """Scores with the sides exchanged: of items as what asks, among queries as what is found."""
+
+    name = "turned"
+    of: Interaction
+
+    def among(self, query: Tensor, item: Tensor) -> Tensor:
+        return ops.transpose(self.of.among(item, query))
+
+    def each(self, query: Tensor, item: Tensor) -> Tensor:
+        return self.of.each(item[:, 0], query[:, None])  # a list of one: the query that the item belongs to
+
+    def pooled(self, query: Tensor) -> Tensor:
+        return self.of.pooled(query)
 
 
 def _queries_once(query: Tensor, known: KnownItems) -> tuple[Tensor, Tensor, KnownItems | None]:

@@ -1,6 +1,5 @@
 """A query tower over the last items, trained at every position."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,6 +16,7 @@ from tfdual.features import EmbeddingTable, TransformerEncoder
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
 from tfdual.models.pairs import KnownItems, Pairs
+from tfdual.models.side import Side
 from tfdual.negatives import StreamingFrequency
 from tfdual.schema import Schema, Tags
 
@@ -162,25 +162,14 @@ class SequenceModel(DualEncoder):
         return self.item_table(ids, combiner="none", column_name=self.sequence)
 
     @property
-    def query_columns(self) -> Sequence[str]:
-        """The id list."""
-        return [self.sequence]
+    def query_side(self) -> Side:
+        """The item table, the encoder and the last step."""
+        return Side([self.sequence], [self.item_table, self.encoder, self.query_post])
 
     @property
-    def query_variables(self) -> list:
-        """Those of the item table, the encoder and the last step."""
-        layers = [layer for layer in (self.item_table, self.encoder, self.query_post) if layer is not None]
-        return [variable.value for layer in layers for variable in layer.variables]
-
-    @property
-    def item_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_item` reads."""
-        return [self.item_id]
-
-    @property
-    def item_variables(self) -> list:
-        """The variables that `encode_item` reads."""
-        return [variable.value for layer in (self.item_table, self.item_post) if layer for variable in layer.variables]
+    def item_side(self) -> Side:
+        """The item table and the last step."""
+        return Side([self.item_id], [self.item_table, self.item_post])
 
     def get_config(self) -> dict:
         return super().get_config() | {

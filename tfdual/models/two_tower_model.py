@@ -1,6 +1,5 @@
 """Two towers, trained on pairs."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.models.contrastive_objective import Temperature
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import item_id_of
+from tfdual.models.side import Side
 from tfdual.towers import DualEncoderBlock
 
 
@@ -65,24 +65,14 @@ class TwoTowerModel(DualEncoder):
         return self.towers.encode_item(inputs, training)
 
     @property
-    def query_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_query` reads."""
-        return self.towers.query.schema.column_names
+    def query_side(self) -> Side:
+        """The query tower."""
+        return Side(self.towers.query.schema.column_names, [self.towers.query])
 
     @property
-    def query_variables(self) -> list:
-        """The variables that `encode_query` reads."""
-        return [variable.value for variable in self.towers.query.variables]
-
-    @property
-    def item_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_item` reads."""
-        return self.towers.item.schema.column_names
-
-    @property
-    def item_variables(self) -> list:
-        """The variables that `encode_item` reads."""
-        return [variable.value for variable in self.towers.item.variables]
+    def item_side(self) -> Side:
+        """The item tower."""
+        return Side(self.towers.item.schema.column_names, [self.towers.item])
 
     def get_config(self) -> dict:
         return super().get_config() | {"towers": keras.saving.serialize_keras_object(self.towers)}

@@ -1,6 +1,5 @@
 """A tower for the query, a table for the items."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tfdual._build import build_once, fresh_copy, serialized
@@ -12,6 +11,7 @@ from tfdual.features import EmbeddingOptions, EmbeddingTable, FeatureEncoder
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import id_column
 from tfdual.models.item_bias import bias_table, with_bias, with_one
+from tfdual.models.side import Side
 from tfdual.schema import Schema, Tags
 from tfdual.towers import Tower
 
@@ -104,25 +104,14 @@ class YouTubeDNNModel(DualEncoder):
         return rows if self.biases is None else with_bias(rows, self.biases(ids))
 
     @property
-    def query_columns(self) -> Sequence[str]:
-        """Names of the columns that the query tower reads."""
-        return self.query.schema.column_names
+    def query_side(self) -> Side:
+        """The query tower."""
+        return Side(self.query.schema.column_names, [self.query])
 
     @property
-    def query_variables(self) -> list:
-        """The variables of the query tower."""
-        return [variable.value for variable in self.query.variables]
-
-    @property
-    def item_columns(self) -> Sequence[str]:
-        """Names of the columns that `encode_item` reads."""
-        return [self.item_id]
-
-    @property
-    def item_variables(self) -> list:
-        """The variables that `encode_item` reads."""
-        layers = [layer for layer in (self.item_table, self.item_post, self.biases) if layer is not None]
-        return [variable.value for layer in layers for variable in layer.variables]
+    def item_side(self) -> Side:
+        """The output table, what follows it, and the items' biases."""
+        return Side([self.item_id], [self.item_table, self.item_post, self.biases])
 
     def get_config(self) -> dict:
         return super().get_config() | {

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index import Index
-from tfdual.index.distances import pair_scores
 from tfdual.index.seldom import seldom
 from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
@@ -195,7 +194,7 @@ class ServedGraph(tf.Module):
             queries, items = (
                 tower.embed({name: inputs[name] for name in tower.schema.column_names}) for tower in (query, item)
             )
-            return {"score": pair_scores(queries, items, self.items.index.distance)}
+            return {"score": self.items.index.pair_scores(queries, items)}
 
         return score
 

@@ -1,6 +1,5 @@
 """A query tower trained against item vectors that stay as they are."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tfdual._build import build_once, serialized
@@ -8,7 +7,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
-from tfdual.models import DualEncoder
+from tfdual.models import DualEncoder, Side
 from tfdual.models.id_column import item_id_of
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import ColumnSchema, Kind, Schema, Tags
@@ -85,24 +84,14 @@ class FrozenItemModel(DualEncoder):
         return inputs[self._vector.name]
 
     @property
-    def query_columns(self) -> Sequence[str]:
-        """Names of the columns that the query tower reads."""
-        return self.query.schema.column_names
+    def query_side(self) -> Side:
+        """The query tower."""
+        return Side(self.query.schema.column_names, [self.query])
 
     @property
-    def query_variables(self) -> list:
-        """The variables of the query tower."""
-        return [variable.value for variable in self.query.variables]
-
-    @property
-    def item_columns(self) -> Sequence[str]:
-        """The item vectors."""
-        return [self._vector.name]
-
-    @property
-    def item_variables(self) -> list:
-        """None."""
-        return []
+    def item_side(self) -> Side:
+        """The item vectors, which nothing computes."""
+        return Side([self._vector.name], [])
 
     def embedding_space(self, preprocessor: Preprocessor) -> str:
         """The space of the item vectors, whatever the query tower learned."""
