@@ -159,12 +159,12 @@ history = model.fit(batches, epochs=6, verbose=0, callbacks=[watch]).history
 # BM25 searches the same text, with stemming and stop words.
 
 # %%
-from tfdual.demo.bm25 import bm25_rank
+from tfdual.ranking import BM25
 
 report = tfdual.evaluate(model, queries, items, (1, 10, 50), prep, relevant="relevant")
 
-found = bm25_rank(python_api.item_text(symbols), test_questions["summary"].to_pylist(), 50)
-names = np.array(symbols["symbol"].to_pylist())[found]
+words = BM25().build(python_api.item_text(symbols), symbols["symbol"].to_pylist())
+names = words.search(test_questions["summary"].to_pylist(), 50).ids
 wanted = test_questions["relevant"].to_pylist()
 hits = np.array([np.isin(row, answers) for row, answers in zip(names, wanted, strict=True)])
 sizes = np.array([len(answers) for answers in wanted])

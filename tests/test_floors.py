@@ -21,6 +21,8 @@ FLOORS = {
     "data": 2,
     "preprocessing": 2,
     "features": 2,
+    "graph": 2,
+    "ranking": 2,
     "towers": 3,
     "models": 4,
     "tfrs": 4,

@@ -109,9 +109,14 @@ def test_pictures_are_small_and_shown() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert {picture.name for picture in pictures} == {
         "compression.png",
+        "cross-encoder.png",
         "evaluation.png",
         "flow.png",
+        "graph.png",
+        "hybrid.png",
         "items.png",
+        "late_interaction.png",
+        "poly_encoder.png",
         "recall.png",
         "towers.png",
         "training.png",

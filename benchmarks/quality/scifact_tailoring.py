@@ -31,11 +31,11 @@ from text_data import documents, model_directory, relevant
 
 import tfdual
 from tfdual import BruteForce, ColumnSchema, InputBlock, Preprocessor, Schema, Tags
-from tfdual.demo.bm25 import bm25_rank
 from tfdual.features import TextEncoder
 from tfdual.metrics import ndcg, paired_test, recall
 from tfdual.negatives import Catalogue, InBatch, MinedNegatives, Uniform
 from tfdual.preprocessing import Passthrough, Vocabulary
+from tfdual.ranking import BM25
 from tfdual.tailoring import (
     DeepReranker,
     FrozenItemModel,
@@ -221,7 +221,7 @@ def main() -> None:
     data = SciFact(data_folder("scifact", console), chosen.valid)
     right, new = data.right(), data.new()
     frozen = measured(right, new, found_by(data, data.columns(list(data.test))["claim"]))
-    words = bm25_rank(data.texts, data.columns(list(data.test))["text"], DEPTH)
+    words = BM25().build(data.texts).search_positions(data.columns(list(data.test))["text"], DEPTH).positions
     runs = [run("frozen", 0, frozen, frozen, 0.0), run("BM25", 0, measured(right, new, words), frozen, 0.0)]
     for name in chosen.only or [*VARIANTS, *NETWORKS]:
         for seed in chosen.seeds:

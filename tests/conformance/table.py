@@ -40,7 +40,7 @@ from tfdual.features import (
     TextEncoder,
     TransformerEncoder,
 )
-from tfdual.features.text import TextTransformer, WordPieceTokenizer
+from tfdual.features.text import TextPairEncoder, TextTransformer, WordPieceTokenizer
 from tfdual.fusion import (
     AttentionFusion,
     ConcatFusion,
@@ -54,10 +54,15 @@ from tfdual.fusion import (
     StackFusion,
     WeightedSumFusion,
 )
+from tfdual.graph import GCN, Graph, GraphSAGE, LightGCN
 from tfdual.losses import LearnedTemperature, kl_distillation, similarity_distillation, supervised_contrastive
 from tfdual.models import (
     ContrastiveObjective,
+    CrossEncoder,
+    GraphModel,
+    LateInteractionModel,
     MatrixFactorizationModel,
+    PolyEncoder,
     SequenceModel,
     TwoTowerModel,
     YouTubeDNNModel,
@@ -70,6 +75,7 @@ from tfdual.negatives import (
     Popularity,
     StreamingFrequency,
     SumOfNegatives,
+    TextNegatives,
     Uniform,
 )
 from tfdual.optimizers import LazyAdam, LazyFtrl, LazyMomentum, MultiOptimizer, RowwiseAdagrad
@@ -175,6 +181,62 @@ def text_encoder_arguments() -> dict[str, Any]:
         "max_length": 8,
         "source": "elsewhere",
     }
+
+
+PRICE = Schema([ColumnSchema("price", [Tags.ITEM], dtype="float32")])
+ASKED = Schema(
+    [
+        ColumnSchema("asked", [Tags.USER], dtype="string"),
+        ColumnSchema("title", [Tags.ITEM], dtype="string"),
+        ColumnSchema("id", [Tags.ITEM_ID]),
+    ]
+)
+
+
+def liked_graph() -> Graph:
+    """User `u` likes the items `u` and `u + 10`; each item has a picture."""
+    users, items = np.arange(1, 20), np.arange(1, 30)
+    pictures = np.random.default_rng(0).normal(size=(29, 3)).astype("float32")
+    liked = {"user_id": np.tile(users, 2), "item_id": np.concatenate([users, users + 10])}
+    return Graph.from_rows(liked, SCHEMA).with_columns("item_id", [{"item_id": items, "picture": pictures}])
+
+
+def masking_encoder() -> TextEncoder:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tea", "##s", "milk", "!", ","]
+    transformer = TextTransformer(10, 2, 2, 4, 6, max_length=9, dropout=0.0, trainable_layers="all")
+    return TextEncoder(WordPieceTokenizer(pieces), transformer, max_length=8)
+
+
+def asked_texts() -> dict[str, Any]:
+    """Of four tokens each."""
+    found = tf.constant(["tea milk", "teas", "milk tea", "tea tea", "milk!", "! tea"])
+    return {"asked": found, "title": found[::-1], "id": tf.range(1, 7)}
+
+
+def poly_encoder_arguments() -> dict[str, Any]:
+    columns = [
+        ColumnSchema("turns", [Tags.USER], dtype="string", is_list=True),
+        ColumnSchema("title", [Tags.ITEM], dtype="string"),
+        ColumnSchema("item_id", [Tags.ITEM_ID]),
+    ]
+    return {
+        "schema": Schema(columns),
+        "encoder": TextEncoder(**text_encoder_arguments()),
+        "item": TextEncoder(**text_encoder_arguments()),
+        "codes": 3,
+        "reduction": "last",
+        "scale": 2.0,
+        "post": L2Norm(name="unit"),
+        "keep": "first",
+        "query_length": 7,
+        "seed": 1,
+        "temperature": 0.2,
+    }
+
+
+def dialogues() -> dict[str, Any]:
+    turns = [["tea", "milk and teas!"], [], ["milk"], ["and", "", "tea, milk"], ["teas"], ["milk, milk", "tea"]]
+    return {"turns": tf.ragged.constant(turns), "title": texts(), "item_id": tf.range(6, dtype=tf.int64)}
 
 
 TABLE = {"cardinality": 30, "dim": 4, "combiner": "sqrtn", "initializer": "normal", "l2": 0.1}
@@ -392,6 +454,55 @@ MODELS = [
         batch,
     ),
     Row(
+        GraphModel,
+        lambda: {
+            "graph": liked_graph(),
+            "schema": SCHEMA,
+            "encoder": GraphSAGE([5, 3], activation="tanh"),
+            "nodes": {"item_id": reads(SCHEMA.select_by_name("picture")).connect(keras.layers.Dense(5))},
+            "dim": 5,
+            "neighbours": ["likes"],
+            "item_bias": True,
+            "post": keras.layers.Dense(3, name="last"),
+            "initializer": "normal",
+            "l2": 0.1,
+            "temperature": 0.2,
+        },
+        batch,
+    ),
+    Row(PolyEncoder, poly_encoder_arguments, dialogues),
+    Row(
+        LateInteractionModel,
+        lambda: {
+            "schema": ASKED,
+            "encoder": masking_encoder(),
+            "item_encoder": masking_encoder(),
+            "dim": 3,
+            "query_length": 6,
+            "item_length": 7,
+            "augment": False,
+            "skip_punctuation": False,
+            "markers": ("tea", "milk"),
+            "num_layers": 1,
+            "temperature": 0.2,
+        },
+        asked_texts,
+    ),
+    Row(
+        CrossEncoder,
+        lambda: {
+            "encoder": TextPairEncoder(TextEncoder(**text_encoder_arguments()), "mean"),
+            "query": "asked",
+            "item": "title",
+            "features": InputBlock(PRICE, aggregation="concat") >> mlp(3),
+            "join": "state",
+            "pooler": "sigmoid",
+            "num_layers": 1,
+            "ranking_loss": functools.partial(kl_distillation, temperature=0.5),
+        },
+        lambda: {"asked": texts(), "title": tf.reverse(texts(), [0]), "price": tf.linspace(-1.0, 1.0, 6)},
+    ),
+    Row(
         YouTubeDNNModel,
         lambda: {
             "schema": SCHEMA,
@@ -492,7 +603,23 @@ NEGATIVES = [
     Row(Popularity, lambda: {"count": 5, "power": 0.75, "seed": 2}),
     Row(StreamingFrequency, lambda: {"size": 9, "rate": 0.1}),
     Row(SumOfNegatives, lambda: {"parts": [InBatch(hardest=3), Uniform(5, seed=2)]}),
+    Row(TextNegatives, lambda: {"column": "shown", "item": "title", "item_id": "id"}),
     Row(Uniform, lambda: {"count": 5, "seed": 2}),
+]
+# Nor have they; tests/models/test_graph_model.py saves and loads models of each.
+GRAPH_ENCODERS = [
+    Row(GCN, lambda: {"units": (5, 3), "activation": "tanh", "dropout": 0.1}),
+    Row(
+        GraphSAGE,
+        lambda: {
+            "units": (5, 3),
+            "aggregator": "max",
+            "combination": "mean",
+            "activation": "tanh",
+            "normalize": False,
+        },
+    ),
+    Row(LightGCN, lambda: {"layers": 2}),
 ]
 # Nor has it; tests/models/test_contrastive_objective.py saves and loads models that hold it.
 OBJECTIVES = [

@@ -15,15 +15,15 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tests.conformance.table import NEGATIVES, OBJECTIVES, OPTIMIZERS, ROWS, Row
+from tests.conformance.table import GRAPH_ENCODERS, NEGATIVES, OBJECTIVES, OPTIMIZERS, ROWS, Row
 from tfdual._build import build_once
-from tfdual.models import ContrastiveObjective, DualEncoder
+from tfdual.models import ContrastiveObjective, DualEncoder, GraphModel
 
 APPLICATIONS = {"cli", "demo"}
 NESTED = ["tailoring.compression"]
 POLICIES = ["mixed_bfloat16", "mixed_float16"]
 each_layer = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.cls.__name__)
-EVERY_ROW = [*ROWS, *OPTIMIZERS, *NEGATIVES, *OBJECTIVES]
+EVERY_ROW = [*ROWS, *OPTIMIZERS, *NEGATIVES, *GRAPH_ENCODERS, *OBJECTIVES]
 each_class = pytest.mark.parametrize("row", EVERY_ROW, ids=lambda row: row.cls.__name__)
 
 
@@ -195,6 +195,7 @@ def export(row: Row, folder: Path) -> Any:
     layer, inputs = built(row), row.inputs()
     module = tf.Module()
     module.kept = [variable.value for variable in layer.variables]
+    module.graph = layer.nodes.stored if isinstance(layer, GraphModel) else None  # edges are none of the variables
     module.serve = tf.function(lambda inputs: called(layer, inputs), input_signature=[signature(inputs)])
     module.inputs = tf.function(lambda: inputs, input_signature=[])
     tf.saved_model.save(module, str(folder))

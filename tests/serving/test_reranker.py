@@ -206,6 +206,19 @@ def test_a_query_is_answered_beside_others_of_larger_k_as_alone(both: dict[str, 
         assert found[row].tolist() == by_hand(scores, k, np.ones((3, COUNT), bool))[0][row] + [""] * (30 - k)
 
 
+def test_a_first_stage_of_ids_is_asked_for_what_the_reranker_reads(trained: Trained) -> None:
+    _, prep, items, _ = trained
+    towers = tfdual.TwoTowerBlock(
+        prep.schema.select_by_name(["user", "book"]), tfdual.MLPBlock([8], no_activation_last_layer=True)
+    )
+    plain = tfdual.TwoTowerModel(towers)
+    by_year = Reranker(lambda columns: columns["mood"] * columns["year"], ["mood"], ["year"], COUNT)
+    retriever = plain.to_retriever(items, preprocessor=prep, attributes=["year"], reranker=by_year)
+    assert retriever.query_schema.column_names == ["user", "mood"]
+    found = retriever.search({"user": ["ada", "ada"], "mood": [1.0, -1.0]}, 2)["year"]
+    np.testing.assert_array_equal(found, [[YEARS[-1], YEARS[-2]], [YEARS[0], YEARS[1]]])
+
+
 def test_another_query_tower_needs_the_columns_that_the_reranker_reads(trained: Trained) -> None:
     model, prep, _, _ = trained
     retriever = made(trained)
@@ -225,7 +238,7 @@ def test_a_model_that_gives_no_score_a_pair_is_refused(trained: Trained) -> None
 def test_columns_that_a_side_lacks_are_named(trained: Trained) -> None:
     model, prep, items, scorer = trained
     for query, item, message in (
-        (["price"], ["year"], "reads the query column 'price', which isn't made of the query tower's"),
+        (["price"], ["year"], "reads the query column 'price', which isn't made of a column of queries"),
         (["genres"], ["year"], "reads the query column 'genres', which isn't made of"),
         (["mood"], ["price"], "reads the item column 'price'. Model-ready ones are"),
     ):

@@ -8,6 +8,7 @@ import tensorflow as tf
 import typer
 from rich.console import Console
 
+from tfdual.cli.chat import chat
 from tfdual.cli.demo import demo
 from tfdual.cli.embed import embed
 from tfdual.cli.evaluate import evaluate
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(query)
+app.command()(chat)
 app.command()(inspect)
 app.command()(evaluate)
 app.command()(schema)

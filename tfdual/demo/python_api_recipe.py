@@ -5,15 +5,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 
 from tfdual.demo import python_api
-from tfdual.demo.bm25 import bm25_rank
 from tfdual.demo.recipe import Recipe
 from tfdual.features import EmbeddingOptions
 from tfdual.fusion import WeightedSumFusion
 from tfdual.models import TwoTowerModel
 from tfdual.preprocessing import HashedText
+from tfdual.ranking import BM25
 from tfdual.schema import ColumnSchema, Schema, Tags
 from tfdual.towers import TwoTowerBlock
 
@@ -77,7 +76,7 @@ def python_api_recipe(packages: Sequence[str] | None = None, progress: python_ap
     names = items.column("name_words").to_pylist()
 
     def bm25(texts: list[str], k: int) -> np.ndarray:
-        return items.column("symbol").take(pa.array(bm25_rank(texts, sentences, k).ravel())).to_numpy().reshape(-1, k)
+        return BM25().build(texts, items.column("symbol").to_pylist()).search(sentences, k).ids
 
     return Recipe(
         name="python-api",

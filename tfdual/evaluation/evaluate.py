@@ -84,18 +84,16 @@ def evaluate_batches(
     ks = cut_offs(ks)
     columns = QueryColumns(relevant or model.item_id, seen, options.relevance, options.candidates, options.slices)
     corpus, blocks = embed_items(model, items)
-    embeddings = joined(blocks) if blocks[0].ndim == 2 or options.candidates is not None else blocks
+    whole = joined(blocks) if blocks[0].ndim == 2 or options.candidates is not None else None
     counts = None if train is None else _counts(train, items, corpus)
-    built = indexed(index or model.exact_index(), embeddings)
+    built = indexed(index or model.exact_index(), blocks if whole is None else whole)
     card = Scorecard(corpus, ks, columns, options, counts)
     for batch, encoded in queries.encoded(model.compiled_encode_query):
         check_numbers(encoded, card.asked)
 
         def search(judged: Judgements, rows: np.ndarray, depth: int, encoded: np.ndarray = encoded) -> Any:
-            if judged.candidates is not None:
-                return rank_candidates(
-                    model.interaction, embeddings, encoded[rows], depth, of_rows(judged.candidates, rows)
-                )
+            if judged.candidates is not None and whole is not None:
+                return rank_candidates(model.interaction, whole, encoded[rows], depth, of_rows(judged.candidates, rows))
             hidden = None if judged.excluded is None else of_rows(judged.excluded, rows)
             return search_index(built, encoded[rows], depth, hidden)
 

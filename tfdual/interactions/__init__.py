@@ -2,5 +2,7 @@
 
 from tfdual.interactions.inner_product import InnerProduct
 from tfdual.interactions.interaction import Interaction
+from tfdual.interactions.max_sim import MaxSim
+from tfdual.interactions.poly_attention import PolyAttention
 
-__all__ = ["InnerProduct", "Interaction"]
+__all__ = ["InnerProduct", "Interaction", "MaxSim", "PolyAttention"]

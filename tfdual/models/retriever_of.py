@@ -1,7 +1,7 @@
 """A trained model and its items, joined to a retriever."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,7 @@ def retriever_of(
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
     query, index = query_tower_of(model, preprocessor), index or model.exact_index()
     item = tower_of(model.encode_item, model.item_side, preprocessor, query.space)
+    query = _with_columns(query, item, served.reranker, preprocessor)
     found = _read(model, items, preprocessor, served, embed=not index.size)
     if index.size:
         require_space(query.space, index.space)
@@ -75,7 +76,7 @@ def retriever_of(
         served.attributes,
         served.filters,
         item if served.item_tower else None,
-        _checked(served.reranker, query, preprocessor),
+        served.reranker,
         ItemColumns({name: joined(found.ready[name]) for name in served.ready}),
     )
     description = {
@@ -149,13 +150,17 @@ def _ready(columns: dict[str, Tensor], name: str) -> Tensor:
     return columns[name]
 
 
-def _checked(reranker: Reranker | None, query: ServedTower, preprocessor: Preprocessor) -> Reranker | None:
-    """The re-ranker, whose query columns are made of the tower's raw ones."""
+def _with_columns(
+    query: ServedTower, item: ServedTower, reranker: Reranker | None, preprocessor: Preprocessor
+) -> ServedTower:
+    """The query tower, asked for what the re-ranker reads, too."""
+    schema = query.schema
     for name in reranker.query_columns if reranker else ():
         made = preprocessor.raw_columns([name])
-        if not len(made) or made.column_names[0] not in query.schema:
+        if not len(made) or made.first.name in item.schema:
             raise ValueError(
-                f"The re-ranker reads the query column '{name}', which isn't made of the query tower's columns "
-                f"{query.schema.column_names}."
+                f"The re-ranker reads the query column '{name}', which isn't made of a column of queries. Model-ready "
+                f"columns are {preprocessor.schema.column_names}; those of items are named in item_columns."
             )
-    return reranker
+        schema += Schema(column for column in made if column.name not in schema)
+    return replace(query, schema=schema)

@@ -8,6 +8,7 @@
   take no in-batch negatives.
 - `CrossBatchMemory`: item embeddings of past batches. Many negatives where memory for a large batch is lacking.
 - `ColumnNegatives`: items that each row names, e.g. shown and not clicked.
+- `TextNegatives`: texts that each row names, e.g. the candidates among which an answer was to be chosen.
 - `MinedNegatives`: items that a search ranks high. Hard negatives, for a model that is trained already.
 
 In a sum, each query is scored against the items of all sources. With the sampling correction, an item's score is
@@ -30,6 +31,7 @@ from tfdual.negatives.negatives import Negatives
 from tfdual.negatives.popularity import Popularity
 from tfdual.negatives.streaming_frequency import StreamingFrequency
 from tfdual.negatives.sum_of_negatives import SumOfNegatives
+from tfdual.negatives.text_negatives import TextNegatives
 from tfdual.negatives.uniform import Uniform
 
 __all__ = [
@@ -43,5 +45,6 @@ __all__ = [
     "Popularity",
     "StreamingFrequency",
     "SumOfNegatives",
+    "TextNegatives",
     "Uniform",
 ]

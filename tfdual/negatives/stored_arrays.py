@@ -22,14 +22,16 @@ def on_host(array: np.ndarray) -> Tensor:
         return tf.convert_to_tensor(array)
 
 
-class StoredArrays:
+class StoredArrays(tf.Module):
     """Named arrays that can be replaced, and that are saved with a layer's weights.
 
     On TensorFlow a graph that was traced before reads what has been put there since: they are variables, whose first
-    dimension may change. They stay in main memory; what is taken goes to the device.
+    dimension may change. They stay in main memory; what is taken goes to the device. A module, so that a saved graph
+    keeps what it reads.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._arrays: dict[str, Any] = {}
 
     def replace(self, arrays: Mapping[str, Tensor]) -> None:

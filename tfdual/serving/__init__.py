@@ -3,6 +3,7 @@
 from tfdual.serving.canary import Canary, CanaryError
 from tfdual.serving.embed_items import embed_items
 from tfdual.serving.embed_texts import embed_texts
+from tfdual.serving.hybrid_retriever import HybridRetriever
 from tfdual.serving.item_columns import ItemColumns
 from tfdual.serving.item_embeddings import ItemEmbeddings
 from tfdual.serving.onnx_export import export_onnx
@@ -17,6 +18,7 @@ from tfdual.serving.versions import Version, Versions
 __all__ = [
     "Canary",
     "CanaryError",
+    "HybridRetriever",
     "ItemColumns",
     "ItemEmbeddings",
     "Reranker",

@@ -278,10 +278,16 @@ class Retriever:
             ImportError: the index is ScaNN's, and scann is not installed.
         """
         with opened(path, version) as (folder, description):
-            if description["index"]["kind"] == "ScaNN" and not description["index"].get("exact"):
+            if _needs_scann(description["index"]):
                 require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
             loaded, functions = load_functions(folder)
         return cls(functions, description, saved_model=loaded)
+
+
+def _needs_scann(index: dict[str, Any]) -> bool:
+    """Whether an index, or one inside it, searches by ScaNN's op."""
+    inside = [part for part in index.values() if isinstance(part, dict)]
+    return (index.get("kind") == "ScaNN" and not index.get("exact")) or any(map(_needs_scann, inside))
 
 
 def _decoded(values: Tensor) -> np.ndarray:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from tfdual._build import build_chain
@@ -12,16 +11,14 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks import MLPBlock
 from tfdual.blocks.named_layers import check_dropout, check_positive
-from tfdual.losses import binary_cross_entropy
-from tfdual.models.function_config import function_config, function_from
+from tfdual.models.ranking_model import RankingModel
 from tfdual.schema import ColumnSchema, Schema
-from tfdual.serving import Reranker
 
 SCALE = 20.0  # one over the temperature that sentence encoders are trained with
 
 
 @register
-class DeepReranker(keras.Model):
+class DeepReranker(RankingModel):
     """Score a query's and an item's vector by a network over both.
 
     `score = network([query, item])`; with interactions, `network([query, item, query * item, abs(query - item)])`;
@@ -39,9 +36,8 @@ class DeepReranker(keras.Model):
             Defaults to `False`.
         activation: str. Of the hidden layers. Defaults to `"relu"`.
         dropout: float. Share dropped after each hidden layer, in training. Defaults to 0.
-        ranking_loss: function of scores, labels, `mask` and `sample_weight`: one of `tfdual.losses`, or a partial of
-            one; `kl_distillation` takes grades for a teacher's scores. Defaults to `None`: `binary_cross_entropy`, for
-            which each label above 0 is a positive.
+        ranking_loss: as of `RankingModel`. Defaults to `None`: `binary_cross_entropy`, for which each label above 0 is
+            a positive.
 
     Input: dict of queries `(batch, dim)` and items `(batch, dim)`, or lists of items `(batch, candidates, dim)`.
     Output: `(batch,)`, or `(batch, candidates)`.
@@ -70,7 +66,7 @@ class DeepReranker(keras.Model):
         ranking_loss: Callable[..., Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(ranking_loss, **kwargs)
         if query == item:
             raise ValueError(f"A re-ranker reads two columns. Received {query!r} for both.")
         if not hidden:
@@ -83,7 +79,6 @@ class DeepReranker(keras.Model):
         self.residual = residual
         self.activation = activation
         self.dropout = check_dropout(dropout)
-        self.ranking_loss = ranking_loss
 
     def build(self, input_shape: dict[str, Shape]) -> None:
         self._widths = {name: int(input_shape[name][-1] or 0) for name in (self.query, self.item)}
@@ -113,6 +108,16 @@ class DeepReranker(keras.Model):
             for name, width in self._widths.items()
         )
 
+    @property
+    def query_columns(self) -> list[str]:
+        """That of query vectors."""
+        return [self.query]
+
+    @property
+    def item_columns(self) -> list[str]:
+        """That of item vectors."""
+        return [self.item]
+
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         query, item = (ops.cast(inputs[name], self.compute_dtype) for name in (self.query, self.item))
         if len(item.shape) == 3:
@@ -129,39 +134,6 @@ class DeepReranker(keras.Model):
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Shape:
         return input_shape[self.item][:-1]
 
-    def compute_loss(
-        self,
-        x: dict[str, Tensor] | None = None,
-        y: Tensor | None = None,
-        y_pred: Tensor | None = None,
-        sample_weight: Tensor | None = None,
-        training: bool = True,
-    ) -> Tensor:
-        """Mean ranking loss of the lists of a batch."""
-        if y is None or y_pred is None or len(y_pred.shape) != 2:
-            raise ValueError(
-                "A re-ranker is trained on lists of candidates with a label each: items (batch, candidates, dim) and "
-                "labels (batch, candidates). `reranking_lists` makes them."
-            )
-        mask = ops.greater_equal(y, 0)
-        labels = ops.where(mask, y, 0)
-        loss = (self.ranking_loss or binary_cross_entropy)(y_pred, labels, mask=mask, sample_weight=sample_weight)
-        return loss + sum(map(self._aggregate_additional_loss, self.losses))
-
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Keras's `fit`. A dataset has an order of its own, so `shuffle` is off for it, which Keras else warns of."""
-        if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
-
-    def to_reranker(self, candidates: int = 100) -> Reranker:
-        """The second stage of a retriever, for `to_retriever(..., reranker=...)`.
-
-        Args:
-            candidates: int. Items of the index a query to score again. Defaults to 100.
-        """
-        return Reranker(self, [self.query], [self.item], candidates)
-
     def get_config(self) -> dict:
         return super().get_config() | {
             "query": self.query,
@@ -171,11 +143,4 @@ class DeepReranker(keras.Model):
             "residual": self.residual,
             "activation": self.activation,
             "dropout": self.dropout,
-            "ranking_loss": function_config(self.ranking_loss),
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> "DeepReranker":
-        loss = config["ranking_loss"]
-        found = keras.saving.deserialize_keras_object(loss) if loss is not None else None
-        return super().from_config(config | {"ranking_loss": function_from(found)})

@@ -109,7 +109,7 @@ class FrozenItemModel(DualEncoder):
         """
         self._build_unless_built()
         score = TowerScore(self.query, self._vector.name, dtype=self.dtype_policy)
-        return Reranker(score, self.query_columns, self.item_columns, candidates)
+        return Reranker(score, self.query_side.columns, self.item_side.columns, candidates)
 
     def get_config(self) -> dict:
         return super().get_config() | {

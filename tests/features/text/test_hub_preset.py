@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.features.text.tiny_model import PIECES
 from tfdual.features import TextEncoder
+from tfdual.features.text.byte_pair_tokenizer import byte_characters
 
 keras_hub = pytest.importorskip("keras_hub", reason="needs the extra text")
 
@@ -37,6 +38,20 @@ def test_vectors_are_those_of_the_backbone(tmp_path: Path, family: str) -> None:
         del inputs["segment_ids"]
     states = backbone(inputs)
     states = states["sequence_output"] if isinstance(states, dict) else states
+    wanted = [states[row, :length].numpy().mean(axis=0) for row, length in enumerate(ids.row_lengths().numpy())]
+    np.testing.assert_allclose(encoder(tf.constant(TEXTS)), wanted, atol=1e-5)
+
+
+def test_roberta_gives_the_vectors_of_its_backbone_for_its_tokenizers_ids(tmp_path: Path) -> None:
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters(), "te", "tea", "Ġm", "<mask>"]
+    backbone = keras_hub.models.RobertaBackbone(**SIZES | {"vocabulary_size": len(pieces)}, max_sequence_length=16)
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    tokenizer = keras_hub.tokenizers.RobertaTokenizer(vocabulary, ["t e", "te a", "Ġ m"])
+    encoder = TextEncoder.from_preset(preset(tmp_path, backbone, tokenizer))
+    ids = encoder.tokenizer(tf.constant(TEXTS), 16)
+    assert [row[1:-1] for row in ids.to_list()] == [np.asarray(tokenizer(text)).tolist()[:14] for text in TEXTS]
+    mask = tf.sequence_mask(ids.row_lengths(), dtype=tf.int32)
+    states = backbone({"token_ids": ids.to_tensor(1), "padding_mask": mask})
     wanted = [states[row, :length].numpy().mean(axis=0) for row, length in enumerate(ids.row_lengths().numpy())]
     np.testing.assert_allclose(encoder(tf.constant(TEXTS)), wanted, atol=1e-5)
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tfdual.features.text.byte_pair_tokenizer import BytePairTokenizer
 from tfdual.features.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from tfdual.features.text.word_piece_tokenizer import WordPieceTokenizer
 
+Tokenizer = WordPieceTokenizer | SentencePieceTokenizer | BytePairTokenizer
 _OPENED: dict[str, "Checkpoint"] = {}
 
 
@@ -24,15 +26,21 @@ class Checkpoint:
         normalize: bool. As it declares.
         max_length: int. As it declares.
         arrays: gives the weights, by their paths in a `TextTransformer`; reads them anew each time.
+        pair_arrays: gives what a model of pairs has beside them, such of these as there are: `second_segment`, what is
+            added to a token of the second text instead of the first; `pooler_kernel`, `pooler_bias`, of the layer on
+            the first token; `score_kernel`, `score_bias`, of the last layer.
+        pooler: str. Activation of the layer on the first token. Defaults to `"tanh"`.
     """
 
     source: str
-    tokenizer: WordPieceTokenizer | SentencePieceTokenizer
+    tokenizer: Tokenizer
     sizes: dict[str, Any]
     pooling: str
     normalize: bool
     max_length: int
     arrays: Callable[[], Mapping[str, np.ndarray]]
+    pair_arrays: Callable[[], Mapping[str, np.ndarray]] = dict
+    pooler: str = "tanh"
 
 
 def remember(checkpoint: Checkpoint) -> Checkpoint:

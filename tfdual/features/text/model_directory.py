@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tfdual._piece_file import read_pieces
-from tfdual.features.text.checkpoint import Checkpoint, remember
+from tfdual.features.text.byte_pair_tokenizer import BytePairTokenizer
+from tfdual.features.text.checkpoint import Checkpoint, Tokenizer, remember
 from tfdual.features.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from tfdual.features.text.tensor_file import TensorFile
 from tfdual.features.text.tensor_names import FAMILIES
 from tfdual.features.text.word_piece_tokenizer import WordPieceTokenizer
 
 CONFIG, WEIGHTS, VOCABULARY, PIECES = "config.json", "model.safetensors", "vocab.txt", "sentencepiece.bpe.model"
+BYTE_PAIRS, MERGES = "vocab.json", "merges.txt"
 SPARE_ROWS = 128  # tables are padded to a multiple of that, at most
 MODULES = ("Transformer", "Pooling", "Normalize")
 MODES = {
@@ -41,7 +43,7 @@ def read_directory(path: Path) -> Checkpoint:
         )
     sizes = family.sizes(config)
     tensors = TensorFile(_file(path / WEIGHTS), family, sizes)
-    tokenizer = _tokenizer(path)
+    tokenizer = _tokenizer(path, family.segments)
     spare = sizes["vocabulary_size"] - tokenizer.vocabulary_size
     if not 0 <= spare < SPARE_ROWS:
         raise ValueError(
@@ -50,14 +52,27 @@ def read_directory(path: Path) -> Checkpoint:
         )
     pooling, normalize = _pooling(path)
     max_length = min(_max_length(path) or sizes["max_length"], sizes["max_length"])
-    source = str(path.resolve())
-    return remember(Checkpoint(source, tokenizer, sizes, pooling, normalize, max_length, tensors.arrays))
+    return remember(
+        Checkpoint(
+            str(path.resolve()),
+            tokenizer,
+            sizes,
+            pooling,
+            normalize,
+            max_length,
+            tensors.arrays,
+            tensors.pair_arrays,
+            family.pooler[1],
+        )
+    )
 
 
-def _tokenizer(path: Path) -> WordPieceTokenizer | SentencePieceTokenizer:
+def _tokenizer(path: Path, segments: bool) -> Tokenizer:
     if (path / PIECES).is_file():
         content = (path / PIECES).read_bytes()
         return SentencePieceTokenizer(base64.b64encode(content).decode())
+    if (path / MERGES).is_file():
+        return _byte_pairs(path)
     vocabulary = read_pieces(_file(path / VOCABULARY))
     options = _json(path / "tokenizer_config.json", {})
     return WordPieceTokenizer(
@@ -65,7 +80,19 @@ def _tokenizer(path: Path) -> WordPieceTokenizer | SentencePieceTokenizer:
         options.get("do_lower_case", True),
         options.get("strip_accents"),
         options.get("tokenize_chinese_chars", True),
+        segments,
     )
+
+
+def _byte_pairs(path: Path) -> BytePairTokenizer:
+    if _json(path / "tokenizer_config.json", {}).get("add_prefix_space", False):
+        raise ValueError(f"{path} puts a space before each text (add_prefix_space), which TextEncoder doesn't.")
+    ids = _json(path / BYTE_PAIRS)
+    vocabulary = sorted(ids, key=ids.__getitem__)
+    if [ids[piece] for piece in vocabulary] != list(range(len(vocabulary))):
+        raise ValueError(f"The ids of {path / BYTE_PAIRS} are 0 to {len(ids) - 1}, each once. Give another vocabulary.")
+    lines = (path / MERGES).read_text(encoding="utf-8").split("\n")
+    return BytePairTokenizer(vocabulary, [line for line in lines if line and not line.startswith("#version")])
 
 
 def _pooling(path: Path) -> tuple[str, bool]:
@@ -89,8 +116,8 @@ def _max_length(path: Path) -> int | None:
 def _file(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no {path.name} in {path.parent}. TextEncoder reads {CONFIG}, {WEIGHTS}, and {VOCABULARY} or "
-            f"{PIECES}."
+            f"There is no {path.name} in {path.parent}. TextEncoder reads {CONFIG}, {WEIGHTS}, and {VOCABULARY}, "
+            f"{BYTE_PAIRS} with {MERGES}, or {PIECES}."
         )
     return path
 

@@ -8,7 +8,7 @@ import tensorflow_text as text
 
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.features.text.token_ids import beginning, between
+from tfdual.features.text.token_ids import PairLayout, beginning, between, ending
 
 OFFSET = 1  # of an id of XLM-RoBERTa to that of SentencePiece
 UNKNOWN = 3
@@ -35,10 +35,19 @@ class SentencePieceTokenizer:
 
     def __call__(self, texts: Tensor, max_length: int) -> tf.RaggedTensor:
         """Ids, int32 `(batch, None)`, of each text's first `max_length - 2` pieces and the two ends."""
-        texts = tf.strings.unicode_transcode(beginning(texts, max_length), "UTF-8", "UTF-8", errors="ignore")
+        return between(self.start_id, self.pieces(texts, max_length), self.end_id, max_length)
+
+    def pieces(self, texts: Tensor, max_length: int, keep: str = "first") -> tf.RaggedTensor:
+        """Ids `(batch, None)` of the pieces in each text's first `64 * max_length` bytes, or its last; no ends."""
+        texts = (ending if keep == "last" else beginning)(texts, max_length)
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
         ids = self._pieces.tokenize(texts)
-        ids = ids.with_flat_values(tf.where(ids.flat_values == 0, UNKNOWN, ids.flat_values + OFFSET))
-        return between(self.start_id, ids, self.end_id, max_length)
+        return ids.with_flat_values(tf.where(ids.flat_values == 0, UNKNOWN, ids.flat_values + OFFSET))
+
+    @property
+    def pair_layout(self) -> PairLayout:
+        """`<s> first </s></s> second </s>`; the two are not told apart."""
+        return PairLayout(self.start_id, self.end_id, ends_between=2, segments=False)
 
     @property
     def vocabulary_size(self) -> int:

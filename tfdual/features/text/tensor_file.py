@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfdual._optional import require
-from tfdual.features.text.tensor_names import Family
+from tfdual.features.text.tensor_names import SEGMENTS, Family
 
 WORDS = "embeddings.word_embeddings.weight"
 OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
@@ -38,6 +38,9 @@ class TensorFile:
             raise ValueError(f"{path} is damaged: {error}. Copy or download it again.") from error
         self._names = _our_names(shapes)
         wanted = family.shapes(sizes)
+        if family.segments:
+            rows = shapes.get(self._names.get(SEGMENTS, ""), (1,))[0]  # two, or one where nothing is told apart
+            wanted[SEGMENTS] = (rows, sizes["dim"])
         if missing := sorted(wanted.keys() - self._names.keys()):
             raise ValueError(f"{path} lacks {len(missing)} tensors of the model, such as {missing[0]}.")
         for name, shape in wanted.items():
@@ -48,14 +51,20 @@ class TensorFile:
         """The weights by their paths in a `TextTransformer`."""
         return self._family.arrays(self._read, self._sizes["num_layers"])
 
+    def pair_arrays(self) -> dict[str, np.ndarray]:
+        """What a model of pairs has beside them."""
+        return self._family.pair_arrays(self._read, self._names)
+
     def _read(self, name: str) -> np.ndarray:
         return self._file.get_tensor(self._names[name]).astype(np.float32, copy=False)
 
 
 def _our_names(shapes: Mapping[str, Any]) -> dict[str, str]:
-    """Name in the family -> name in the file, which may have a prefix such as `bert.`, and old names of two tensors."""
+    """Name in the family -> name in the file, where all but a classifier's may have a prefix such as `bert.`, and two
+    tensors old names."""
     prefix = next((name.removesuffix(WORDS) for name in shapes if name.endswith(WORDS)), "")
-    names = {name.removeprefix(prefix): name for name in shapes if name.startswith(prefix)}
+    names = {name: name for name in shapes}
+    names |= {name.removeprefix(prefix): name for name in shapes if name.startswith(prefix)}
     for new, old in OLD_NAMES.items():
         names |= {ours.removesuffix(old) + new: theirs for ours, theirs in names.items() if ours.endswith(old)}
     return names

@@ -1,6 +1,6 @@
 """What the families of BERT call their sizes and their tensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from tfdual._typing import Shape
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
+SEGMENTS = "embeddings.token_type_embeddings.weight"
 Read = Callable[[str], np.ndarray]
 
 
@@ -24,6 +25,7 @@ class Family:
         epsilon: float. Of the normalisation, where the config doesn't say.
         first_position: int. Rows of the table of positions before that of the first token.
         segments: bool. There is a table of segments.
+        pooler: the layer on the first token of a pair, its activation, and the layer that gives the score.
     """
 
     config: Mapping[str, str]
@@ -33,6 +35,7 @@ class Family:
     epsilon: float = 1e-12
     first_position: int = 0
     segments: bool = True
+    pooler: tuple[str, str, str] = ("pooler.dense", "tanh", "classifier")
 
     def sizes(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `TextTransformer`.
@@ -80,7 +83,7 @@ class Family:
         """
         positions = read("embeddings.position_embeddings.weight")[self.first_position :]
         if self.segments:
-            positions = positions + read("embeddings.token_type_embeddings.weight")[0]
+            positions = positions + read(SEGMENTS)[0]
         found = {"tokens": read("embeddings.word_embeddings.weight"), "positions": positions}
         norms = {"norm": "embeddings.LayerNorm"}
         for place in range(num_layers):
@@ -92,6 +95,22 @@ class Family:
             norms |= {f"layer_{place}/{norm}": f"{layer}.{name}" for norm, name in self.norms.items()}
         for ours, theirs in norms.items():
             found |= {f"{ours}_gamma": read(f"{theirs}.weight"), f"{ours}_beta": read(f"{theirs}.bias")}
+        return found
+
+    def pair_arrays(self, read: Read, names: Collection[str]) -> dict[str, np.ndarray]:
+        """What a model of pairs has beside these, as a `Checkpoint` calls it.
+
+        Args:
+            read: from a name to the tensor.
+            names: of the tensors that there are.
+        """
+        found = {}
+        if self.segments and len(segments := read(SEGMENTS)) > 1:
+            found["second_segment"] = segments[1] - segments[0]
+        pooler, _, score = self.pooler
+        for ours, theirs in {"pooler": pooler, "score": score}.items():
+            if f"{theirs}.weight" in names and f"{theirs}.bias" in names:
+                found |= {f"{ours}_kernel": read(f"{theirs}.weight").T, f"{ours}_bias": read(f"{theirs}.bias")}
         return found
 
 
@@ -135,6 +154,15 @@ DISTILBERT = Family(
     },
     norms={"attention_norm": "sa_layer_norm", "feed_forward_norm": "output_layer_norm"},
     segments=False,
+    pooler=("pre_classifier", "relu", "classifier"),
 )
-XLM_ROBERTA = Family(BERT.config, BERT.layer, BERT.parts, BERT.norms, epsilon=1e-5, first_position=2)
-FAMILIES = {"bert": BERT, "distilbert": DISTILBERT, "xlm-roberta": XLM_ROBERTA}
+ROBERTA = Family(
+    BERT.config,
+    BERT.layer,
+    BERT.parts,
+    BERT.norms,
+    epsilon=1e-5,
+    first_position=2,
+    pooler=("classifier.dense", "tanh", "classifier.out_proj"),
+)
+FAMILIES = {"bert": BERT, "distilbert": DISTILBERT, "roberta": ROBERTA, "xlm-roberta": ROBERTA}

@@ -10,14 +10,12 @@ from keras import ops
 from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.features.text.checkpoint import Checkpoint, opened
+from tfdual.features.text.checkpoint import Checkpoint, Tokenizer, opened
 from tfdual.features.text.hub_preset import read_preset
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.model_directory import read_directory
 from tfdual.features.text.pooling import POOLINGS, pooled
-from tfdual.features.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from tfdual.features.text.text_transformer import TextTransformer
-from tfdual.features.text.word_piece_tokenizer import WordPieceTokenizer
 
 TOKENS_AT_ONCE = 2_048
 
@@ -34,7 +32,7 @@ class TextEncoder(keras.layers.Layer):
     same weights. A saved model holds weights and vocabulary, and needs neither directory nor network.
 
     Args:
-        tokenizer: WordPieceTokenizer or SentencePieceTokenizer.
+        tokenizer: WordPieceTokenizer, SentencePieceTokenizer or BytePairTokenizer.
         transformer: TextTransformer.
         pooling: str. `"cls"`, `"mean"`, `"max"`, or `"weighted"`: the mean in which the i-th token weighs i. Defaults
             to `"mean"`.
@@ -60,7 +58,7 @@ class TextEncoder(keras.layers.Layer):
 
     def __init__(
         self,
-        tokenizer: WordPieceTokenizer | SentencePieceTokenizer,
+        tokenizer: Tokenizer,
         transformer: TextTransformer,
         pooling: str = "mean",
         normalize: bool = False,
@@ -141,9 +139,10 @@ class TextEncoder(keras.layers.Layer):
 
     @classmethod
     def from_directory(cls, path: str | Path, **options: Any) -> "TextEncoder":
-        """The model of a local directory of Hugging Face: BERT, DistilBERT or XLM-RoBERTa.
+        """The model of a local directory of Hugging Face: BERT, DistilBERT, RoBERTa or XLM-RoBERTa.
 
-        It holds `config.json`, `model.safetensors`, and `vocab.txt` or `sentencepiece.bpe.model`. Pooling,
+        It holds `config.json`, `model.safetensors`, and `vocab.txt`, `vocab.json` with `merges.txt`, or
+        `sentencepiece.bpe.model`. Pooling,
         normalisation and length are those that a directory of sentence-transformers declares, else the mean, none, and
         as many tokens as the model has positions. Needs the extra `text`.
 
@@ -164,7 +163,7 @@ class TextEncoder(keras.layers.Layer):
         """A preset of KerasHub, such as `"bert_base_en_uncased"`, downloaded where it is not there yet.
 
         Args:
-            name: str. Of a preset of BERT, DistilBERT or XLM-RoBERTa.
+            name: str. Of a preset of BERT, DistilBERT, RoBERTa or XLM-RoBERTa.
             options: as of `from_directory`.
 
         Raises:

@@ -22,7 +22,8 @@ class TextTransformer(keras.layers.Layer):
     """The encoder that BERT, DistilBERT and RoBERTa share.
 
     `x = norm(token + position)`, then the layers. What BERT adds for the first segment is a part of the positions.
-    Layers that are frozen, and the tokens' vectors below them, keep their weights, and drop nothing in training.
+    Layers that are frozen, and the tokens' vectors below them, keep their weights, and drop nothing in training. Where
+    a vector joins the tokens, its gradient passes through frozen layers too.
 
     Args:
         vocabulary_size: int. Rows of the table of tokens.
@@ -36,7 +37,9 @@ class TextTransformer(keras.layers.Layer):
         dropout: float. Defaults to 0.1.
         trainable_layers: int or `"all"`. How many of the last layers are trained; `"all"`: everything. Defaults to 0.
 
-    Input: int ids `(batch, length)`; where there is a token, bool `(batch, length)`.
+    Input: int ids `(batch, length)`; where there is a token, bool `(batch, length)`. Optionally `added`, `(batch,
+        length, dim)`, what the tokens' vectors get besides, such as that of a second segment; and `joined`, `(batch,
+        dim)`, a vector that all tokens attend to as to one more, behind the last and without a position.
     Output: `(batch, length, dim)`.
 
     Raises:
@@ -126,19 +129,32 @@ class TextTransformer(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def call(self, ids: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
+    def call(
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        added: Tensor | None = None,
+        joined: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         length = ops.shape(ids)[1]
         whole = self.trainable_layers == ALL
         rows = ops.cast(take_rows(self.tokens, ids), self.compute_dtype) + self.positions[:length]
+        if added is not None:
+            rows = rows + ops.cast(added, rows.dtype)
+        if joined is not None:
+            rows = ops.concatenate([rows, ops.cast(joined, rows.dtype)[:, None]], axis=1)
+            mask = ops.pad(mask, [[0, 0], [0, 1]], constant_values=True)
         rows = normalized(rows, self.norm_gamma, self.norm_beta, self.epsilon)
         rows = ops.reshape(self.dropped(rows, training=bool(training) and whole), (-1, self.dim))
         for place, layer in enumerate(self.layers):
-            if place == self.frozen_layers and not whole:
+            if place == self.frozen_layers and not whole and joined is None:
                 rows = ops.stop_gradient(rows)
             rows = layer(rows, mask, training=bool(training) and place >= self.frozen_layers)
-        if not self.trainable_layers:
+        if not self.trainable_layers and joined is None:
             rows = ops.stop_gradient(rows)
-        return ops.reshape(rows, (-1, length, self.dim))
+        states = ops.reshape(rows, (-1, length if joined is None else length + 1, self.dim))
+        return states if joined is None else states[:, :-1]
 
     def compute_output_shape(self, input_shape: Shape, *others: Shape) -> Shape:
         return (*input_shape, self.dim)

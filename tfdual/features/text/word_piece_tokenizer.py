@@ -10,7 +10,7 @@ import tensorflow_text as text
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.features.text.bert_words import bert_words
-from tfdual.features.text.token_ids import beginning, between
+from tfdual.features.text.token_ids import PairLayout, beginning, between, ending
 
 PADDING, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 NEEDED = (PADDING, UNKNOWN, START, END)
@@ -29,6 +29,8 @@ class WordPieceTokenizer:
         lowercase: bool. Defaults to `True`.
         strip_accents: bool. Defaults to `None`: as `lowercase`.
         split_chinese: bool. Each Chinese character is a word. Defaults to `True`.
+        segments: bool. Whether the model tells the second text of a pair apart, as BERT does and DistilBERT doesn't.
+            Defaults to `True`.
 
     Raises:
         ValueError: the vocabulary lacks a special token, or holds a piece twice.
@@ -47,6 +49,7 @@ class WordPieceTokenizer:
         lowercase: bool = True,
         strip_accents: bool | None = None,
         split_chinese: bool = True,
+        segments: bool = True,
     ) -> None:
         if missing := [special for special in NEEDED if special not in vocabulary]:
             raise ValueError(f"A vocabulary of BERT holds {list(NEEDED)}. This one lacks {missing}. Give another.")
@@ -56,6 +59,7 @@ class WordPieceTokenizer:
         self.lowercase = lowercase
         self.strip_accents = strip_accents
         self.split_chinese = split_chinese
+        self.segments = segments
         self.padding_id, self.start_id, self.end_id = (self.vocabulary.index(name) for name in (PADDING, START, END))
         self._specials = [special for special in (*NEEDED, MASK) if special in self.vocabulary]
         self._pieces = text.FastWordpieceTokenizer(
@@ -68,8 +72,12 @@ class WordPieceTokenizer:
 
     def __call__(self, texts: Tensor, max_length: int) -> tf.RaggedTensor:
         """Ids, int32 `(batch, None)`, of each text's first `max_length - 2` pieces and the two ends."""
+        return between(self.start_id, self.pieces(texts, max_length), self.end_id, max_length)
+
+    def pieces(self, texts: Tensor, max_length: int, keep: str = "first") -> tf.RaggedTensor:
+        """Ids `(batch, None)` of the pieces in each text's first `64 * max_length` bytes, or its last; no ends."""
         words = bert_words(
-            beginning(texts, max_length),
+            (ending if keep == "last" else beginning)(texts, max_length),
             self._specials,
             self.lowercase,
             self.lowercase if self.strip_accents is None else self.strip_accents,
@@ -77,8 +85,12 @@ class WordPieceTokenizer:
         )
         known = tf.strings.length(words.flat_values, "UTF8_CHAR") <= CHARACTERS
         words = words.with_flat_values(tf.where(known, words.flat_values, UNKNOWN))
-        ids = self._pieces.tokenize(words).merge_dims(1, 2)
-        return between(self.start_id, ids, self.end_id, max_length)
+        return self._pieces.tokenize(words).merge_dims(1, 2)
+
+    @property
+    def pair_layout(self) -> PairLayout:
+        """`[CLS] first [SEP] second [SEP]`."""
+        return PairLayout(self.start_id, self.end_id, segments=self.segments)
 
     @property
     def vocabulary_size(self) -> int:
@@ -92,6 +104,7 @@ class WordPieceTokenizer:
             "lowercase": self.lowercase,
             "strip_accents": self.strip_accents,
             "split_chinese": self.split_chinese,
+            "segments": self.segments,
         }
 
     @classmethod

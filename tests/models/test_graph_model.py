@@ -1,0 +1,416 @@
+"""GraphModel: what it learns and from what; one propagation a step; frozen, evaluated, saved, served; unseen nodes."""
+
+import functools
+from pathlib import Path
+from unittest import mock
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+import tfdual
+from tests.models.fresh_process import require_equal_answers
+from tests.models.trained_alike import require_equal_training, saved_and_loaded
+from tests.sample_columns import domain
+from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, LazyAdam, MLPBlock, Schema, Tags, losses
+from tfdual.graph import GCN, Graph, GraphSAGE, LightGCN, NeighbourSampler
+from tfdual.models import GraphModel, LightGCNModel
+from tfdual.negatives import InBatch, Uniform
+
+USERS, ITEMS, DIM = 9, 12, 4
+SCHEMA = Schema(
+    [
+        ColumnSchema("user_id", [Tags.USER_ID], domain("user_id", USERS)),
+        ColumnSchema("item_id", [Tags.ITEM_ID], domain("item_id", ITEMS)),
+        ColumnSchema("history", [Tags.USER], domain("item_id", ITEMS), is_list=True),
+        ColumnSchema("buyers", [Tags.ITEM], domain("user_id", USERS), is_list=True),
+        ColumnSchema("age", [Tags.USER], dtype="float32"),
+        ColumnSchema("colour", [Tags.ITEM], dtype="float32", dims=(None, 3)),
+    ]
+)
+CATALOGUE = tf.data.Dataset.from_tensors({"item_id": np.arange(1, ITEMS)})
+BPR = functools.partial(losses.bpr, max_positives=1)
+RNG = np.random.default_rng(0)
+AGES, COLOURS = RNG.normal(size=USERS).astype("f4"), RNG.normal(size=(ITEMS, 3)).astype("f4")
+
+
+def liked() -> dict[str, np.ndarray]:
+    """User `u` likes the items `u` and `u + 1`; item 11 is isolated."""
+    users = np.repeat(np.arange(1, USERS), 2)
+    return {"user_id": users, "item_id": users + np.tile([0, 1], USERS - 1)}
+
+
+def batch() -> dict[str, tf.Tensor]:
+    return {"user_id": tf.constant([1, 2, 3, 2, 6], tf.int64), "item_id": tf.constant([7, 3, 5, 7, 9], tf.int64)}
+
+
+def graph(columns: bool = False) -> Graph:
+    found = Graph.from_rows(liked(), SCHEMA)
+    if columns:
+        found = found.with_columns("user_id", [{"user_id": np.arange(1, USERS), "age": AGES[1:]}])
+        found = found.with_columns("item_id", [{"item_id": np.arange(1, ITEMS), "colour": COLOURS[1:]}])
+    return found
+
+
+def table_model(layers: int = 2, **options) -> GraphModel:
+    keras.utils.set_random_seed(5)
+    made = LightGCNModel(graph(), SCHEMA, DIM, layers, **{"sampling_correction": False} | options)
+    made.build()
+    return made
+
+
+def column_model(encoder: object = None, **options) -> GraphModel:
+    keras.utils.set_random_seed(5)
+    nodes = {
+        "user_id": InputBlock(SCHEMA.select_by_name("age"), aggregation="concat") >> MLPBlock([DIM], activation="tanh"),
+        "item_id": InputBlock(SCHEMA.select_by_name("colour"), aggregation="concat") >> MLPBlock([DIM]),
+    }
+    encoder = GraphSAGE([5, 3], activation="tanh") if encoder is None else encoder
+    made = GraphModel(graph(True), SCHEMA, encoder, nodes, **{"sampling_correction": False} | options)
+    made.build()
+    return made
+
+
+def normalised() -> np.ndarray:
+    """`matrix[user, item]`, 1 / sqrt(degree of the user x degree of the item)."""
+    rows, found = liked(), np.zeros((USERS, ITEMS))
+    found[rows["user_id"], rows["item_id"]] = 1
+    users, items = found.sum(axis=1), found.sum(axis=0)
+    return found / np.sqrt(np.maximum(users, 1)[:, None] * np.maximum(items, 1))
+
+
+def light_gcn_by_hand(made: GraphModel, layers: int) -> tuple[np.ndarray, np.ndarray]:
+    user, item = (made.nodes.tables[name].embeddings.numpy().astype("f8") for name in ("user_id", "item_id"))
+    product, users, items = normalised(), [user], [item]
+    for _ in range(layers):
+        user, item = product @ item, product.T @ user
+        users.append(user)
+        items.append(item)
+    return np.mean(users, axis=0), np.mean(items, axis=0)
+
+
+def gradients(made: GraphModel, inputs: dict) -> list[np.ndarray]:
+    with tf.GradientTape() as tape, made._once.step():
+        loss = made.compute_loss(x=inputs, y_pred=made(inputs, training=True))
+    found = tape.gradient(loss, [weight.value for weight in made.trainable_weights])
+    return [tf.convert_to_tensor(gradient).numpy() for gradient in found]
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_light_gcn_gives_the_mean_of_all_layers(layers: int) -> None:
+    made, inputs = table_model(layers), batch()
+    users, items = light_gcn_by_hand(made, layers)
+    found = made(inputs)
+    np.testing.assert_allclose(found["query"], users[inputs["user_id"]], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["item"], items[inputs["item_id"]], rtol=1e-4, atol=1e-6)
+
+
+def test_loss_is_the_softmax_of_the_propagated_scores() -> None:
+    made, inputs = table_model(), batch()
+    users, items = light_gcn_by_hand(made, 2)
+    ids = inputs["item_id"].numpy()
+    scores = users[inputs["user_id"]] @ items[ids].T
+    rows = [[scores[b, b], *scores[b, ids != ids[b]]] for b in range(5)]
+    wanted = np.mean([np.logaddexp.reduce(row) - row[0] for row in rows])
+    found = made.compute_loss(x=inputs, y_pred=made(inputs, training=True))
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_l2_is_the_mean_of_the_squares_of_the_initial_rows_of_a_batch() -> None:
+    plain, made, inputs = table_model(), table_model(l2=0.3), batch()
+    losses_of = [float(each.compute_loss(x=inputs, y_pred=each(inputs, training=True))) for each in (plain, made)]
+    user, item = (made.nodes.tables[name].embeddings.numpy() for name in ("user_id", "item_id"))
+    squares = np.square(user[inputs["user_id"]]).sum(axis=1) + np.square(item[inputs["item_id"]]).sum(axis=1)
+    assert losses_of[1] - losses_of[0] == pytest.approx(0.3 * squares.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("make", [table_model, column_model])
+def test_gradient_is_that_of_small_differences(make: object) -> None:
+    uniform = {"negatives": InBatch() + Uniform(6, seed=1).adapt(CATALOGUE)}
+    made, inputs = make(**uniform), batch()
+    rng = np.random.default_rng(2)
+    for weight in made.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape) * 0.5)
+    (seed,) = [layer.seed_generator.state for layer in made.objective.negatives.sources() if hasattr(layer, "seed")]
+    drawn = seed.numpy()
+    direction = [rng.normal(size=weight.shape).astype("f4") for weight in made.trainable_weights]
+    found = sum((gradient * move).sum() for gradient, move in zip(gradients(made, inputs), direction, strict=True))
+
+    def loss_at(step: float) -> float:
+        seed.assign(drawn)
+        for weight, move in zip(made.trainable_weights, direction, strict=True):
+            weight.assign_add(step * move)
+        loss = float(made.compute_loss(x=inputs, y_pred=made(inputs, training=True)))
+        for weight, move in zip(made.trainable_weights, direction, strict=True):
+            weight.assign_add(-step * move)
+        return loss
+
+    assert found == pytest.approx((loss_at(1e-3) - loss_at(-1e-3)) / 2e-3, rel=0.02)
+
+
+def test_a_step_propagates_once_for_queries_items_and_negatives() -> None:
+    made = table_model(negatives=InBatch() + Uniform(6, seed=1).adapt(CATALOGUE))
+    made.compile(keras.optimizers.SGD(0.1))
+    with mock.patch.object(made.nodes, "over_all", wraps=made.nodes.over_all) as over_all:
+        made.fit(tf.data.Dataset.from_tensors(batch()).repeat(3), verbose=0)
+        assert over_all.call_count == 1  # traced once, and run in each step
+    apart = table_model(negatives=InBatch() + Uniform(6, seed=1).adapt(CATALOGUE), parts=2)
+    apart.compile(keras.optimizers.SGD(0.1))
+    apart.fit(tf.data.Dataset.from_tensors(batch()).repeat(3), verbose=0)
+    for found, wanted in zip(made.get_weights(), apart.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_an_evaluation_propagates_once_and_anew_when_weights_changed() -> None:
+    made, queries = table_model(), tf.data.Dataset.from_tensor_slices(liked()).batch(4)
+    made.compile(LazyAdam(0.05))
+    with mock.patch.object(made.nodes, "over_all", wraps=made.nodes.over_all) as over_all:
+        first = tfdual.evaluate(made, queries, CATALOGUE, ks=(2,))
+        assert over_all.call_count == 1
+        assert tfdual.evaluate(made, queries, CATALOGUE, ks=(2,)) == first
+        assert over_all.call_count == 1
+        table = made.nodes.tables["item_id"].embeddings
+        table.assign(-table)
+        tfdual.evaluate(made, queries, CATALOGUE, ks=(2,))
+        assert over_all.call_count == 2
+    np.testing.assert_allclose(made.compiled_encode_item(batch()), made.encode_item(batch()), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": BPR, "negatives": Uniform(8, seed=1).adapt(CATALOGUE), "l2": 1e-4},
+        {"post": "l2-norm", "temperature": 0.1, "item_bias": True, "negatives": InBatch()},
+    ],
+    ids=["bpr", "softmax"],
+)
+def test_light_gcn_learns_what_each_user_likes(options: dict) -> None:
+    made, queries = table_model(**options), tf.data.Dataset.from_tensor_slices(liked()).batch(16)
+    made.compile(LazyAdam(0.05))
+    validated = made.fit(queries.repeat(60), validation_data=queries, verbose=0).history
+    assert np.isfinite(validated["val_loss"][0])
+    assert tfdual.evaluate(made, queries, CATALOGUE, ks=(2,))["recall@2"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", [GCN([6, 6], activation="tanh"), GraphSAGE([6, 6]), GraphSAGE([6, 6], "max")])
+def test_encoders_of_columns_learn(encoder: object) -> None:
+    made, queries = column_model(encoder), tf.data.Dataset.from_tensor_slices(liked()).batch(16)
+    made.compile(LazyAdam(0.02))
+    before = tfdual.evaluate(made, queries, CATALOGUE, ks=(3,))["recall@3"]
+    made.fit(queries.repeat(80), verbose=0)
+    assert tfdual.evaluate(made, queries, CATALOGUE, ks=(3,))["recall@3"] > max(before, 0.6)
+
+
+def test_all_neighbours_sampled_give_what_the_whole_graph_gives() -> None:
+    for encoder in (GraphSAGE([5, 3], activation="tanh"), GraphSAGE([5, 3], "max", "mean", normalize=False)):
+        made = column_model(encoder)
+        sampler = NeighbourSampler(graph(), [2, 2], ["user_id", "item_id"], seed=0)
+        found, wanted = made(sampler(batch())), made(batch())
+        for side in ("query", "item"):
+            np.testing.assert_allclose(found[side], wanted[side], rtol=1e-4, atol=1e-6)
+
+
+def test_sampled_batches_train_without_a_propagation_of_all_nodes() -> None:
+    made = column_model()
+    made.compile(LazyAdam(0.02))
+    sampler = NeighbourSampler(graph(), [2, 1], ["user_id", "item_id"], seed=0)
+    data = tf.data.Dataset.from_tensor_slices(liked()).batch(16).map(sampler)
+    with mock.patch.object(made.nodes, "over_all", wraps=made.nodes.over_all) as over_all:
+        losses_of = made.fit(data.repeat(20), epochs=2, verbose=0).history["loss"]
+        assert over_all.call_count == 0
+    assert losses_of[1] < losses_of[0]
+    with pytest.raises(ValueError, match="LightGCN needs the degrees of whole neighbourhoods"):
+        table_model()(sampler(batch()))
+    with pytest.raises(ValueError, match=r"lacks the sampled neighbours \['user_id/item_id>~interacts/"):
+        made(NeighbourSampler(graph(), [2], ["user_id"], seed=0)(batch()))
+
+
+def test_a_node_that_the_graph_lacks_is_embedded_by_its_neighbours() -> None:
+    made = table_model(neighbours=["history", "buyers"])
+    frozen = made.freeze()
+    history = tf.ragged.constant([[3, 4], [3, 4], [], [5]], dtype=tf.int64)
+    found = frozen.encode_query({"user_id": tf.constant([0, 3, 0, 99], tf.int64), "history": history}).numpy()
+    tables = {name: made.nodes.tables[name].embeddings.numpy() for name in ("user_id", "item_id")}
+    product, users, items = normalised(), [tables["user_id"]], [tables["item_id"]]
+    for _ in range(2):
+        users, items = [*users, product @ items[-1]], [*items, product.T @ users[-1]]
+    degrees = np.maximum((product > 0).sum(axis=0), 1)
+    unseen = sum(layer[[3, 4]].T @ (1 / np.sqrt(2 * degrees[[3, 4]])) for layer in items[:2]) / 3
+    np.testing.assert_allclose(found[0], unseen, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found[1], np.mean(users, axis=0)[3], rtol=1e-4, atol=1e-6)  # it is known
+    np.testing.assert_allclose(found[2], np.mean(users, axis=0)[1:].mean(axis=0), rtol=1e-4, atol=1e-6)
+    assert np.abs(found[3]).sum() > 0
+    padded = np.array([[3, 4, 0], [3, 4, 0], [0, 0, 0], [5, 0, 0]])
+    again = frozen.encode_query({"user_id": tf.constant([0, 3, 0, 99], tf.int64), "history": tf.constant(padded)})
+    np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-7)
+    new = {"item_id": tf.constant([0, 0], tf.int64), "buyers": tf.ragged.constant([[1, 2], []], dtype=tf.int64)}
+    item = frozen.encode_item(new).numpy()
+    assert np.abs(item[0]).sum() > 0
+    assert not item[1].any()
+    with pytest.raises(ValueError, match=r"lacks the columns \['history'\] of 'user_id'"):
+        frozen.encode_query(batch())
+
+
+@pytest.mark.parametrize("aggregator", ["mean", "max"])
+def test_graph_sage_embeds_an_unseen_node_as_one_of_the_graph_that_is_like_it(aggregator: str) -> None:
+    made = column_model(GraphSAGE([5, 3], aggregator, activation="tanh"), neighbours=["history"])
+    rows = liked()
+    own = [rows["item_id"][rows["user_id"] == user].tolist() for user in (2, 5)]
+    queries = {"user_id": tf.constant([2, 0, 0]), "age": tf.constant(AGES[[2, 5, 5]])}
+    queries["history"] = tf.ragged.constant([own[0], own[1], []], dtype=tf.int64)
+    found, known = made.freeze().encode_query(queries).numpy(), made.encode_query({"user_id": tf.constant([2, 5])})
+    np.testing.assert_allclose(found[:2], known, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found[1], found[2])
+
+
+def test_a_frozen_model_stays_as_it_is() -> None:
+    made = column_model(neighbours=["history"])
+    frozen, history = made.freeze(), tf.ragged.constant([[1], [2], [3], [4], []], dtype=tf.int64)
+    inputs = batch() | {"age": tf.constant(AGES[:5]), "history": history, "user_id": tf.constant([0, 1, 2, 0, 0])}
+    before = frozen.encode_query(inputs).numpy()
+    for weight in made.trainable_weights:
+        weight.assign(weight + 0.5)
+    np.testing.assert_array_equal(frozen.encode_query(inputs), before)
+    assert not np.allclose(made.compiled_encode_query(inputs), before)
+
+
+@pytest.mark.parametrize("sampled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_loaded_model_gives_the_same_and_trains_on_as_this_one(sampled: bool, tmp_path: Path) -> None:
+    made = column_model(item_bias=True, l2=0.1) if sampled else table_model(negatives=Uniform(8, 1).adapt(CATALOGUE))
+    made.compile(LazyAdam(0.05))
+    data = tf.data.Dataset.from_tensor_slices(liked()).batch(8)
+    if sampled:
+        data = data.map(NeighbourSampler(graph(), [2, 2], ["user_id", "item_id"], seed=0))
+    made.fit(data, verbose=0)
+    loaded = saved_and_loaded(made, tmp_path)
+    assert repr(loaded.to_graph()) == repr(made.to_graph()) == repr(graph())
+    for side, vectors in made(batch()).items():
+        np.testing.assert_allclose(loaded(batch())[side], vectors, rtol=1e-6)
+    require_equal_training(loaded, made, data)
+
+
+def test_a_graph_of_items_and_genres_reaches_the_items() -> None:
+    rows = {"item_id": np.arange(1, ITEMS), "genre": np.arange(1, ITEMS) % 3 + 1}
+    schema = Schema([*SCHEMA, ColumnSchema("genre", [Tags.ITEM, Tags.CATEGORICAL], domain("genre", 4))])
+    both = graph() + Graph.from_rows(rows, schema, [("item_id", "has", "genre")])
+    made = GraphModel(both, schema, GraphSAGE([5, 3]), dim=DIM)
+    made.build()
+    assert sorted(made.nodes.tables) == ["genre", "item_id", "user_id"]
+    before = made.encode_item({"item_id": tf.constant([11])}).numpy()
+    made.nodes.tables["genre"].embeddings.assign(made.nodes.tables["genre"].embeddings + 1.0)
+    assert not np.allclose(made.encode_item({"item_id": tf.constant([11])}), before)
+
+
+def raw_rows() -> tuple[tfdual.Rows, tfdual.Preprocessor, Schema]:
+    schema = Schema(
+        [
+            ColumnSchema("user", [Tags.USER_ID], dtype="string"),
+            ColumnSchema("item", [Tags.ITEM_ID], dtype="int64"),
+            ColumnSchema("history", [Tags.USER], {"domain": {"name": "item"}}, is_list=True),
+        ]
+    )
+    items = np.arange(20) % 7 + 2**53
+    history = [[int(items[i]), int(items[(i + 3) % 20])] for i in range(20)]
+    rows = tfdual.read(pa.table({"user": [f"u{i % 5}" for i in range(20)], "item": items, "history": history}), schema)
+    return rows, tfdual.Preprocessor(schema).adapt(rows), schema
+
+
+def test_retriever_finds_what_the_model_scores_and_answers_for_unseen_users(tmp_path: Path) -> None:
+    rows, prep, schema = raw_rows()
+    train = rows.batch(8).map(prep)
+    made = LightGCNModel(Graph.from_rows(train, prep.schema), prep.schema, DIM, 2, neighbours=["history"])
+    made.compile(LazyAdam(0.1))
+    made.fit(train, epochs=3, verbose=0)
+    items = rows.select(schema.select_by_name("item")).unique(by="item")
+    retriever = made.to_retriever(items, tfdual.BruteForce(), prep)
+    queries = {"user": ["u3", "never seen", "nor this"], "history": [[], [2**53 + 1, 2**53 + 4], []]}
+    found = retriever.search(queries, k=7)
+    (corpus,) = items.batch(20)
+    users = made.encode_query(prep({"user": tf.constant(["u3"]), "history": tf.ragged.constant([[1]], dtype=tf.int64)}))
+    scores = (users.numpy() @ made.encode_item(prep(corpus)).numpy().T)[0]
+    np.testing.assert_allclose(found["score"][0], -np.sort(-scores), atol=1e-5)
+    assert np.isfinite(found["score"]).all()
+    assert not np.allclose(found["score"][1], found["score"][2])
+    assert made.embedding_space(prep) == retriever.description["embedding_space"]
+    before = retriever.search(queries, k=7)["score"]
+    made.fit(train, verbose=0)
+    np.testing.assert_array_equal(retriever.search(queries, k=7)["score"], before)
+    assert made.embedding_space(prep) != retriever.description["embedding_space"]
+    folder = retriever.export(tmp_path / "model")
+    np.testing.assert_allclose(tfdual.Retriever.load(folder).search(queries, k=7)["score"], before, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_retriever_answers_in_a_fresh_process(tmp_path: Path) -> None:
+    rows, prep, _ = raw_rows()
+    train = rows.batch(8).map(prep)
+    options = EmbeddingOptions(embedding_dim_default=DIM)
+    nodes = {"item": InputBlock(prep.schema.select_by_name("item"), options, aggregation="concat")}
+    found = Graph.from_rows(train, prep.schema)
+    found = found.with_columns("item", rows.unique(by="item").batch(8).map(prep))
+    made = GraphModel(found, prep.schema, GraphSAGE([6, 5]), nodes, dim=DIM, neighbours=["history"])
+    made.compile(LazyAdam(0.1))
+    made.fit(train, epochs=2, verbose=0)
+    retriever = made.to_retriever(rows.unique(by="item"), tfdual.BruteForce(), prep)
+    require_equal_answers(retriever, tmp_path, {"user": ["u3", "no one"], "history": [[], [2**53]]}, 7)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_that_of_the_model(policy: str) -> None:
+    for make in (table_model, column_model):
+        exact, mixed, inputs = make(), make(dtype=policy), batch()
+        mixed.set_weights(exact.get_weights())
+        found = mixed(inputs)
+        assert {vectors.dtype.name for vectors in found.values()} == {policy.removeprefix("mixed_")}
+        for side, vectors in exact(inputs).items():
+            np.testing.assert_allclose(tf.cast(found[side], tf.float32), vectors, rtol=0.05, atol=0.05)
+
+
+def test_empty_batch_has_nothing_to_learn() -> None:
+    made = table_model(l2=0.1, post="l2-norm")
+    made.compile(keras.optimizers.SGD(1.0))
+    before = made.get_weights()
+    assert made.train_on_batch({name: ids[:0] for name, ids in batch().items()}) == 0
+    for found, wanted in zip(made.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"graph": Graph({"user_id": 3, "item_id": ITEMS}, {})}, "'user_id' has 9 ids of 'user_id', and the graph has"),
+        ({"graph": Graph({"item_id": ITEMS}, {})}, r"the graph has \{'item_id': 12\}"),
+        ({"schema": SCHEMA.select_by_name("item_id")}, "one column tagged 'user_id'"),
+        ({"nodes": {"genre": MLPBlock([4])}}, r"blocks for \['genre'\]"),
+        ({"nodes": {"user_id": InputBlock(SCHEMA.select_by_name("age"))}}, r"reads \['age'\], and the graph's columns"),
+        ({"neighbours": ["age"]}, "'age' is none"),
+        ({"neighbours": ["sku"]}, "'sku' is none"),
+        ({"l2": -1.0}, "l2 is 0 or more"),
+        ({"initializer": "zebra"}, "zebra"),
+        ({"dim": 0}, "dim >= 1"),
+    ],
+)
+def test_bad_arguments_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GraphModel(**{"graph": graph(), "schema": SCHEMA} | options)
+
+
+def test_neighbours_of_a_domain_that_no_relation_leads_from_are_refused() -> None:
+    schema = Schema([*SCHEMA, ColumnSchema("friends", [Tags.USER], domain("user_id", USERS), is_list=True)])
+    with pytest.raises(ValueError, match="from which 0 relations lead to 'user_id'"):
+        GraphModel(graph(), schema, neighbours=["friends"])
+
+
+def test_ids_outside_the_graph_get_row_0() -> None:
+    made = table_model(1)
+    found = made.encode_query({"user_id": tf.constant([0, 99, -1])}).numpy()
+    np.testing.assert_array_equal(found, found[[0, 0, 0]])
+
+
+def test_light_gcn_is_the_default() -> None:
+    made = GraphModel(graph(), SCHEMA)
+    assert isinstance(made.nodes.encoder, LightGCN)
+    assert made.objective.temperature == 1

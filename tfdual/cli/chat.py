@@ -1,0 +1,100 @@
+"""`tfdual chat`."""
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tfdual.schema import ColumnSchema, Kind, Schema
+from tfdual.serving import Retriever
+
+QUIT, RESET = ":quit", ":reset"
+PROMPT = "> "
+
+Top = Annotated[int, typer.Option("--top", min=1, help="How many answers to show, the best first.")]
+History = Annotated[int, typer.Option("--history", min=1, help="How many of the last turns are read, yours included.")]
+Answer = Annotated[str | None, typer.Option(help="Attribute that is the answer, where there are several of text.")]
+Between = Annotated[str, typer.Option(help="What joins the turns, where the model takes one text and no list.")]
+
+
+def chat(
+    model_dir: Annotated[Path, typer.Argument(help="What `Retriever.export` wrote: a version, or a folder of them.")],
+    top: Top = 1,
+    history: History = 20,
+    answer: Answer = None,
+    separator: Between = " [SEP] ",
+) -> None:
+    """Talk to a saved model, which answers each line with the best of its items; :reset begins anew, :quit ends."""
+    retriever = Retriever.load(model_dir)
+    column = query_column(retriever.query_schema)
+    attribute = answer_attribute(retriever, answer)
+    out = Console(soft_wrap=True, highlight=False, markup=False)
+    turns: list[str] = []
+    for line in lines(out):
+        if line == RESET:
+            turns.clear()
+            continue
+        turns = [*turns, line][-history:]
+        dialogue = turns if column.is_list else separator.join(turns)
+        found = retriever.search({column.name: [dialogue]}, top)
+        pairs = zip(found[attribute][0].tolist(), found["score"][0].tolist(), strict=True)
+        answers = [(" ".join(text.split()), score) for text, score in pairs if score > -math.inf]
+        for text, score in answers:
+            out.print(f"{score:9.4f}  {text}")
+        turns += [text for text, _ in answers[:1]]
+
+
+def lines(out: Console) -> Iterator[str]:
+    """What is typed or piped, without empty lines, up to `:quit` or the end."""
+    talking = sys.stdin.isatty()
+    while True:
+        try:
+            line = out.input(PROMPT) if talking else sys.stdin.readline()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if (not line and not talking) or line.strip() == QUIT:
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def query_column(schema: Schema) -> ColumnSchema:
+    """The column that holds the dialogue: a text, or a list of texts; others may be left out.
+
+    Raises:
+        ValueError: there is none, or several; or another column can't be left out.
+    """
+    texts = [column for column in schema if column.kind is Kind.STRING or (column.is_list and column.dtype == "string")]
+    needed = [column.name for column in schema if not column.nullable and column not in texts]
+    if len(texts) != 1 or needed:
+        raise ValueError(
+            f"A dialogue is one column of text, or of lists of texts. This model takes {schema.column_names}. Ask it "
+            "by `tfdual query`."
+        )
+    return texts[0]
+
+
+def answer_attribute(retriever: Retriever, wanted: str | None) -> str:
+    """The attribute of text that is shown.
+
+    Raises:
+        ValueError: there is none, or several and none is wanted; or no attribute of text has the name that is.
+    """
+    described, schema = retriever.description, retriever.item_schema
+    texts = [name for name in described["attributes"] if schema[name].dtype == "string"]
+    if not texts:
+        raise ValueError(
+            "The model gives no text with an item, so that it has nothing to say. Make it by `to_retriever(..., "
+            "attributes=['answer'])`, with the column of the texts."
+        )
+    if wanted is None and len(texts) > 1:
+        raise ValueError(
+            f"The model gives the texts {texts} with an item. Say which is the answer: --answer {texts[0]}."
+        )
+    if wanted is not None and wanted not in texts:
+        raise ValueError(f"The model gives no text {wanted!r} with an item. It gives {texts}.")
+    return wanted or texts[0]

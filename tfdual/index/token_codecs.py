@@ -1,0 +1,122 @@
+"""Vectors of tokens as they are kept: as they are, in 8 bits, or as the difference to a centroid in few bits."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfdual._typing import Tensor
+from tfdual.index.token_centroids import assigned, trained_centroids
+
+LARGEST = 127
+SAMPLE = 1 << 17  # vectors that centroids and buckets are learned from
+UNIT = 1e-3
+Arrays = dict[str, np.ndarray]
+
+
+class TokenCodec(ABC):
+    """How vectors are written and read again.
+
+    Attributes:
+        shared: dict of arrays that all vectors share, learned by `learn`.
+    """
+
+    learns: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.shared: Arrays = {}
+
+    def learn(self, rows: np.ndarray, count: int) -> None:
+        """Take in a sample, float32 `(rows, dim)`, of `count` vectors that are going to be written."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def write(self, rows: np.ndarray) -> Arrays:
+        """Arrays with a row for each vector."""
+
+    @abstractmethod
+    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        """Float32 `(rows, dim)` of what `write` gave for some of them."""
+
+
+class FloatCodec(TokenCodec):
+    """As they are."""
+
+    def write(self, rows: np.ndarray) -> Arrays:
+        return {"values": rows}
+
+    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        return written["values"]
+
+
+class Int8Codec(TokenCodec):
+    """Whole numbers up to 127, times a scale for each vector."""
+
+    def write(self, rows: np.ndarray) -> Arrays:
+        scale = np.abs(rows).max(axis=1) / LARGEST
+        return {"values": np.rint(rows / scale[:, None]).astype(np.int8), "scale": scale.astype(np.float32)}
+
+    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        return tf.cast(written["values"], tf.float32) * written["scale"][:, None]
+
+
+class ResidualCodec(TokenCodec):
+    """The nearest centroid, and what is left of each number as one of a few values; of vectors of length 1, made so.
+
+    Args:
+        bits: int, 1, 2 or 4. Of a number.
+        centroids: int. Defaults to `None`: the power of two below four times the root of the number of vectors.
+
+    Reference: Santhanam et al., 2022, "ColBERTv2", arXiv:2112.01488
+    """
+
+    learns = True
+
+    def __init__(self, bits: int, centroids: int | None) -> None:
+        super().__init__()
+        self._bits, self._centroids = bits, centroids
+
+    def learn(self, rows: np.ndarray, count: int) -> None:
+        chance = np.random.default_rng(0)
+        sample = rows[np.sort(chance.choice(len(rows), min(SAMPLE, len(rows)), replace=False))]
+        wanted = self._centroids or 1 << int(np.log2(4 * np.sqrt(count)))
+        centroids = trained_centroids(sample, min(wanted, len(sample)), chance)
+        left = np.sort((sample - centroids[assigned(sample, centroids)]).reshape(-1))
+        values = 1 << self._bits
+        unit = np.abs(np.linalg.norm(sample, axis=1) - 1).max() < UNIT
+        self.shared = {
+            "centroids": centroids,
+            "bounds": _quantiles(left, np.arange(1, values) / values),
+            "values": _quantiles(left, (np.arange(values) + 0.5) / values),
+            "unit": np.array(unit),
+        }
+
+    def write(self, rows: np.ndarray) -> Arrays:
+        nearest = assigned(rows, self.shared["centroids"])
+        buckets = np.searchsorted(self.shared["bounds"], rows - self.shared["centroids"][nearest]).astype(np.uint8)
+        a_byte = 8 // self._bits
+        buckets = np.pad(buckets, [(0, 0), (0, -rows.shape[1] % a_byte)]).reshape(len(rows), -1, a_byte)
+        shifts = np.arange(a_byte, dtype=np.uint8) * np.uint8(self._bits)
+        packed = np.bitwise_or.reduce(buckets << shifts, axis=2).astype(np.uint8)
+        return {"nearest": nearest.astype(np.int32), "left": packed}
+
+    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        shifts = np.arange(8 // self._bits, dtype=np.int32) * self._bits
+        every_byte = (np.arange(256)[:, None] >> shifts) & ((1 << self._bits) - 1)  # (256, numbers of a byte)
+        table = tf.gather(shared["values"], every_byte)
+        left = tf.gather(table, tf.cast(written["left"], tf.int32))  # (rows, bytes, numbers of a byte)
+        left = tf.reshape(left, [tf.shape(left)[0], left.shape[1] * left.shape[2]])[:, :dim]
+        rows = tf.gather(shared["centroids"], written["nearest"]) + left
+        return tf.cond(shared["unit"], lambda: tf.math.l2_normalize(rows, axis=1), lambda: rows)
+
+
+def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Values of a sorted array."""
+    return ordered[np.minimum((shares * len(ordered)).astype(int), len(ordered) - 1)].astype(np.float32)
+
+
+def codec_of(dtype: str, bits: int, centroids: int | None) -> TokenCodec:
+    """The codec of that name."""
+    made: dict[str, Any] = {"float32": FloatCodec, "int8": Int8Codec}
+    return ResidualCodec(bits, centroids) if dtype == "residual" else made[dtype]()

@@ -1,0 +1,134 @@
+"""What every model is that scores a query's candidates."""
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tfdual._backend import is_ragged
+from tfdual._build import deserialized
+from tfdual._typing import Tensor
+from tfdual.losses import (
+    binary_cross_entropy,
+    bpr,
+    cosine_contrastive,
+    decoupled_info_nce,
+    hinge,
+    kl_distillation,
+    margin_mse,
+    pairwise_logistic,
+    sampled_softmax,
+    semi_hard_triplet,
+    supervised_contrastive,
+)
+from tfdual.models.function_config import function_config, function_from
+from tfdual.models.read_ahead import read_ahead
+from tfdual.serving import Reranker
+
+COMPARING = (
+    bpr,
+    cosine_contrastive,
+    decoupled_info_nce,
+    hinge,
+    kl_distillation,
+    margin_mse,
+    pairwise_logistic,
+    sampled_softmax,
+    semi_hard_triplet,
+    supervised_contrastive,
+)  # of one candidate they can say nothing
+
+
+class RankingModel(keras.Model):
+    """Columns of a query and of its candidates -> a score for each, trained on lists with labels.
+
+    Labels are 1 and 0, or grades; -1 marks a place without a candidate. A list that holds no pair to compare adds
+    nothing to a loss that compares; `binary_cross_entropy` takes each candidate by itself.
+
+    Args:
+        ranking_loss: function of scores, labels, `mask` and `sample_weight`: one of `tfdual.losses`, or a partial of
+            one; `kl_distillation` takes grades for a teacher's scores. Labels may be a dict of `"labels"` and what the
+            loss takes besides, such as the `"teacher_scores"` of `margin_mse`. Defaults to `None`:
+            `binary_cross_entropy`, for which each label above 0 is a positive.
+
+    Output: `(batch,)`, or `(batch, candidates)`.
+
+    Raises:
+        ValueError: no labels; a loss that compares candidates, for lists of one.
+    """
+
+    def __init__(self, ranking_loss: Callable[..., Tensor] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ranking_loss = ranking_loss
+
+    @property
+    @abstractmethod
+    def query_columns(self) -> list[str]:
+        """Names of the columns of a query that it reads."""
+
+    @property
+    @abstractmethod
+    def item_columns(self) -> list[str]:
+        """Names of the columns of an item that it reads."""
+
+    def compute_loss(
+        self,
+        x: dict[str, Tensor] | None = None,
+        y: Any = None,
+        y_pred: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
+        """Mean ranking loss of the lists of a batch."""
+        others = dict(y) if isinstance(y, dict) else {"labels": y}
+        labels = others.pop("labels", None)
+        if labels is None or y_pred is None or len(y_pred.shape) != 2:
+            raise ValueError(
+                "A re-ranker is trained on lists of candidates with a label each: items (batch, candidates, ...) and "
+                "labels (batch, candidates), -1 where there is no candidate. `tfdual.tailoring.reranking_lists` makes "
+                "them of vectors."
+            )
+        labels = labels.to_tensor(-1) if is_ragged(labels) else labels
+        loss = self.ranking_loss or binary_cross_entropy
+        self._refuse_lists_of_one(loss, y_pred)
+        mask = ops.greater_equal(labels, 0)
+        labels = ops.where(mask, labels, 0)
+        total = loss(y_pred, labels, mask=mask, sample_weight=sample_weight, **others)
+        return total + sum(map(self._aggregate_additional_loss, self.losses))
+
+    def _refuse_lists_of_one(self, loss: Callable[..., Tensor], scores: Tensor) -> None:
+        plain = loss.func if isinstance(loss, functools.partial) else loss
+        if scores.shape[1] == 1 and plain in COMPARING:
+            raise ValueError(
+                f"{plain.__name__} compares candidates of one query, and each list holds one. Give lists of two or "
+                "more, or leave `ranking_loss` out: binary_cross_entropy takes each candidate by itself."
+            )
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
+        `shuffle` is off for it, which Keras else warns of.
+        """
+        if isinstance(x, tf.data.Dataset):
+            x = read_ahead(x)
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
+
+    def to_reranker(self, candidates: int = 100) -> Reranker:
+        """The second stage of a retriever, for `to_retriever(..., reranker=...)`.
+
+        Args:
+            candidates: int. Items of the index a query to score again. Defaults to 100.
+        """
+        return Reranker(self, self.query_columns, self.item_columns, candidates)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"ranking_loss": function_config(self.ranking_loss)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "RankingModel":
+        arguments = deserialized(config)
+        return cls(**arguments | {"ranking_loss": function_from(arguments["ranking_loss"])})
