@@ -1,5 +1,7 @@
 """Training by another interaction than the inner product, against loops in NumPy."""
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ SCHEMA = Schema(
 INPUTS = {"user_id": tf.constant([1, 2, 3, 4, 2, 6]), "item_id": tf.constant([7, 3, 5, 7, 1, 2])}
 
 
+@dataclass(frozen=True)
 class Squares(Interaction):
     """`sum((q . i) ** 2 + 2 sum(q))` over the vectors of both: not the same the other way round."""
 

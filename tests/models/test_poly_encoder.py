@@ -384,8 +384,12 @@ def test_items_of_another_width_and_an_index_of_another_scale_are_refused(encode
         PolyEncoder(SCHEMA, encoder, item).build()
     _, prep = prepared(SCHEMA)
     items = tfdual.read(ANSWERS, Schema([ANSWER, ANSWER_ID]))
-    with pytest.raises(ValueError, match=r"scale is 3.0, the index's 1.0: PolyIndex\(..., scale=3.0\)"):
+    with pytest.raises(
+        ValueError, match=r"scores by PolyAttention\(scale=3.0\), and this PolyIndex by PolyAttention\(scale=1.0\)"
+    ):
         PolyEncoder(SCHEMA, encoder, scale=3.0).to_retriever(items, PolyIndex(), prep)
+    with pytest.raises(ValueError, match="and this BruteForce by InnerProduct.* Take a PolyIndex of the same"):
+        tfdual.evaluate(PolyEncoder(SCHEMA, encoder), items, items, preprocessor=prep, index=tfdual.BruteForce())
 
 
 def test_a_batch_without_the_text_is_refused(encoder: TextEncoder) -> None:

@@ -194,7 +194,7 @@ def test_a_save_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_damaged_folder_is_refused(damaged: str, tmp_path: Path) -> None:
     folder = BM25().build(["apple"]).save(tmp_path / "words")
     (folder / damaged).write_bytes(b"{")
-    with pytest.raises(ValueError, match=r"can't be read|damaged"):
+    with pytest.raises(ValueError, match=r"holds no saved bm25|damaged"):
         BM25.load(folder)
 
 

@@ -16,6 +16,7 @@ from tfdual.evaluation.popularity import training_counts
 from tfdual.evaluation.scorecard import Scorecard, check_numbers, cut_offs
 from tfdual.index import BruteForce, Index
 from tfdual.models import DualEncoder
+from tfdual.models.index_check import fitting
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.preprocessing import Preprocessor
 
@@ -63,7 +64,8 @@ def evaluate(
     Raises:
         ValueError: no cut-off, or one below 1; a column is missing; no item, repeated ids, or model-ready items of id
             0, the unknown one; no query has a relevant item in the corpus; embeddings hold NaN; grades don't fit
-            their ids; a slice column of lists, or of more than 20 values; `train` shares no item with the corpus.
+            their ids; an index that scores by another interaction; a slice column of lists, or of more than 20 values;
+            `train` shares no item with the corpus.
     """
     batches = ReadyBatches(queries, preprocessor), ReadyBatches(items, preprocessor)
     return evaluate_batches(model, *batches, ks, relevant, seen, index, train, options)
@@ -81,12 +83,12 @@ def evaluate_batches(
     options: EvaluationOptions,
 ) -> EvaluationReport:
     """What `evaluate` does, with batches that may be kept from one time to the next."""
-    ks = cut_offs(ks)
+    ks, index = cut_offs(ks), fitting(model, index)
     columns = QueryColumns(relevant or model.item_id, seen, options.relevance, options.candidates, options.slices)
     corpus, blocks = embed_items(model, items)
     whole = joined(blocks) if blocks[0].ndim == 2 or options.candidates is not None else None
     counts = None if train is None else _counts(train, items, corpus)
-    built = indexed(index or model.exact_index(), blocks if whole is None else whole)
+    built = indexed(index, blocks if whole is None else whole)
     card = Scorecard(corpus, ks, columns, options, counts)
     for batch, encoded in queries.encoded(model.compiled_encode_query):
         check_numbers(encoded, card.asked)

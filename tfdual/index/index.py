@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
+from tfdual._aside import write_folder
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
 from tfdual.index.distances import check_distance, pair_scores, prepared_queries
@@ -18,9 +19,10 @@ from tfdual.index.live_items import LiveItems
 from tfdual.index.live_search import Changed, live_search
 from tfdual.index.neighbours import Neighbours
 from tfdual.index.recall import exact_positions
-from tfdual.index.saved_index import read_index, write_folder
+from tfdual.index.saved_index import KIND, read_index
 from tfdual.index.search_arguments import checked_arguments, checked_ids
 from tfdual.index.traced_searches import TracedSearches
+from tfdual.interactions import InnerProduct, Interaction
 
 
 class Index(ABC):
@@ -39,7 +41,8 @@ class Index(ABC):
         ValueError: another distance.
     """
 
-    rank = 2  # of a batch of queries; 3, `(batch, vectors, dim)`, where a query is several vectors
+    interaction: Interaction = InnerProduct()  # what a query and an item become a score by
+    takes_more = True  # whether items can be added after the build
 
     def __init__(self, distance: str = "dot") -> None:
         check_distance(distance)
@@ -110,15 +113,15 @@ class Index(ABC):
             Positions, int32, and scores, float32, both `(batch, k)`; position -1 where nothing is left.
         """
         live = self.items
-        arguments = checked_arguments(queries, k, exclude, allow, live, (self.rank, self.dim))
+        arguments = checked_arguments(queries, k, exclude, allow, live, (self.interaction.rank, self.dim))
         if not tf.executing_eagerly():
-            return self._find(**arguments, changed=(live.any_dead, live.fresh.count > 0))
+            return self._find(**arguments, changed=live.changed_in_graph)
         if not self._in_one_graph:
             if len(arguments) == 2 and live.changed == (False, False):
                 queries, k = prepared_queries(arguments["queries"], self.distance), arguments["k"]
                 return self._search(queries, min(int(k), live.live), None, None)
             return self._find(**arguments, changed=live.changed)
-        return self._traced(arguments, live.changed, (self.rank, self.dim))
+        return self._traced(arguments, live.changed, (self.interaction.rank, self.dim))
 
     def search_now(self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None) -> Found:
         """`search_positions` of checked arguments, in a graph that fits as long as `items.changed` stays as it is."""
@@ -128,22 +131,23 @@ class Index(ABC):
         self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None, changed: Changed = (True, True)
     ) -> Found:
         """What `search_positions` gives of checked arguments."""
-        queries = prepared_queries(queries, self.distance)
+        queries, changed = prepared_queries(queries, self.distance), (changed[0], self.takes_more and changed[1])
         return live_search(self.items, self._search, queries, k, exclude, allow, changed)
 
     def upsert(self, embeddings: Any, ids: Any) -> None:
-        """Add items, or give those that are there another embedding; the next search finds them.
-
-        They are scored exactly, beside the items of the build. `compact` makes one index of both when they are many.
+        """Add items, or give those that are there another embedding; the next search finds them, by exact scores.
+        `compact` makes one index of them and the build when they are many.
 
         Args:
             embeddings: `(items, dim)`.
             ids: `(items,)`, all different.
 
         Raises:
-            ValueError, TypeError: as for `build`; another width.
+            ValueError, TypeError: as for `build`; another width; an index that takes no further items.
         """
-        live = self.items
+        live, kind = self.items, type(self).__name__
+        if not self.takes_more:
+            raise ValueError(f"A {kind} takes no further items. Build one of all items; `delete` takes items out.")
         blocks = EmbeddingBlocks(embeddings, self.distance)
         if blocks.dim != self.dim:
             raise ValueError(f"The index holds embeddings of width {self.dim}. Received {blocks.dim}.")
@@ -183,8 +187,7 @@ class Index(ABC):
             self._save(aside)
 
         kind = {"kind": type(self).__name__, "dim": self.dim, "space": self.space}
-        content = kind | {"config": self._config(), "about": self.describe()}
-        return write_folder(folder, content, write)
+        return write_folder(folder, KIND, kind | {"config": self._config(), "about": self.describe()}, write)
 
     @staticmethod
     def load(folder: str | Path) -> "Index":

@@ -71,11 +71,6 @@ class LiveItems:
         return self.ids(tf.sort(tf.concat([built, self.fresh.variables[1].value()], axis=0))[None])[0]
 
     @property
-    def any_dead(self) -> Tensor:
-        """Bool scalar."""
-        return self._dead_count > 0
-
-    @property
     def alive(self) -> Tensor:
         """Bool `(1, items of the build)`."""
         return self._alive.value()[None]
@@ -98,6 +93,11 @@ class LiveItems:
     def changed(self) -> tuple[bool, bool]:
         """Whether there are dead rows, and fresh ones."""
         return self._dead_before > 0, self.fresh.size > 0
+
+    @property
+    def changed_in_graph(self) -> tuple[Tensor, Tensor]:
+        """The same, as bool scalars that a traced graph reads anew."""
+        return self._dead_count > 0, self.fresh.count > 0
 
     def counts(self) -> dict[str, int]:
         """Items that can be found, those of them that came or changed later, and deleted ones."""

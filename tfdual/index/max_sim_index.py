@@ -10,7 +10,6 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, filled
 from tfdual.index.index import Index
-from tfdual.index.live_search import Changed
 from tfdual.index.seldom import seldom
 from tfdual.index.token_blocks import TokenBlocks
 from tfdual.index.token_candidates import candidate_items
@@ -62,7 +61,8 @@ class MaxSimIndex(Index):
     arXiv:2112.01488
     """
 
-    rank = 3
+    interaction = MaxSim()
+    takes_more = False
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class MaxSimIndex(Index):
         bits: int = 2,
         centroids: int | None = None,
     ) -> None:
-        super().__init__("dot")
+        super().__init__()
         counts = {"candidates": candidates, "neighbours": neighbours, "centroids": centroids}
         if bad := {name: count for name, count in counts.items() if count is not None and count < 1}:
             raise ValueError(f"{' and '.join(bad)} must be at least 1. Received {bad}.")
@@ -81,7 +81,7 @@ class MaxSimIndex(Index):
             raise ValueError(f"dtype is one of {list(DTYPES)}. Received {dtype!r}.")
         if bits not in BITS:
             raise ValueError(f"bits is one of {list(BITS)}. Received {bits}.")
-        if tokens is not None and (tokens.size or tokens.rank != 2):
+        if tokens is not None and (tokens.size or tokens.interaction.rank != 2):
             raise ValueError(
                 "The index of tokens is one of vectors that is not built yet, such as `ScaNN()`: it gets the tokens. "
                 f"Received a {type(tokens).__name__} of {tokens.size} items."
@@ -104,19 +104,6 @@ class MaxSimIndex(Index):
         rows: list[np.ndarray] = []
         self._store = TokenStore.of(codec, _watched(blocks, rows), blocks.dim)
         self.tokens.build(np.concatenate(rows))
-
-    def upsert(self, embeddings: Any, ids: Any) -> None:
-        """Not possible: build the index anew.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("A MaxSimIndex takes no further items. Build one of all items; `delete` takes items out.")
-
-    def _find(
-        self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None, changed: Changed = (True, True)
-    ) -> Found:
-        return super()._find(queries, k, exclude, allow, (changed[0], False))  # no item is ever added
 
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self.tokens is None:
@@ -150,7 +137,7 @@ class MaxSimIndex(Index):
 
     def pair_scores(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of each query with its item, as the towers embed them, `(batch,)`."""
-        return MaxSim().each(queries, items[:, None])[:, 0]
+        return self.interaction.each(queries, items[:, None])[:, 0]
 
     def exact_positions(self, queries: Any, k: int) -> np.ndarray:
         """Positions of the best `k` items of each query by the scores of all, as they are kept, `(queries, k)`."""

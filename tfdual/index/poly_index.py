@@ -12,7 +12,6 @@ from tfdual.index.best_places import Found
 from tfdual.index.embedding_blocks import ROWS_AT_ONCE, EmbeddingBlocks
 from tfdual.index.index import Index
 from tfdual.index.kept_rows import row_blocks
-from tfdual.index.live_search import Changed
 from tfdual.index.poly_scan import PolyScan
 from tfdual.index.search_arguments import checked_ids
 from tfdual.interactions import PolyAttention
@@ -45,11 +44,11 @@ class PolyIndex(Index):
     Reference: Humeau et al., 2020, "Poly-encoders", arXiv:1905.01969
     """
 
-    rank = 3
+    takes_more = False
 
     def __init__(self, first: Index | None = None, candidates: int = 1000, scale: float = 1.0) -> None:
         super().__init__()
-        if first is not None and (first.size or first.rank != 2):
+        if first is not None and (first.size or first.interaction.rank != 2):
             wanted = "A first stage is an index of vectors that is not built yet, such as ScaNN(): it gets the items."
             raise ValueError(f"{wanted} Received a {type(first).__name__} of {first.size} items.")
         if candidates < 1:
@@ -57,7 +56,7 @@ class PolyIndex(Index):
         self.first = first
         self.candidates = candidates
         self.scale = scale
-        self._interaction = PolyAttention(scale)
+        self.interaction: PolyAttention = PolyAttention(scale)
 
     def score_lists(self, queries: Tensor, ids: Any) -> Tensor:
         """The scores of lists of items, from the vectors that the index holds; no item is encoded.
@@ -86,21 +85,13 @@ class PolyIndex(Index):
 
     def pair_scores(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of each query with its item, `(batch, codes, dim)`, `(batch, dim)` -> `(batch,)`."""
-        return self._interaction.each(queries, items[:, None])[:, 0]
+        return self.interaction.each(queries, items[:, None])[:, 0]
 
     def exact_positions(self, queries: Any, k: int) -> np.ndarray:
         """Positions of the best `k` items of each query by the scores of all, `(queries, k)`."""
         queries = tf.convert_to_tensor(queries, tf.float32)
         k = tf.constant(min(k, self.items.live))
         return self._scan.best_of_all(queries, k, self.items.alive)[0].numpy()
-
-    def upsert(self, embeddings: Any, ids: Any) -> None:
-        """Not possible: build the index anew.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("A PolyIndex takes no further items. Build one of all items; `delete` takes items out.")
 
     @property
     def is_exact(self) -> bool:
@@ -109,20 +100,15 @@ class PolyIndex(Index):
 
     def _build(self, blocks: EmbeddingBlocks) -> None:
         rows = blocks.matrix()
-        self._scan = PolyScan(rows, self._interaction)
+        self._scan = PolyScan(rows, self.interaction)
         if self.first is not None:
             self.first.build(rows)
-
-    def _find(
-        self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None, changed: Changed = (True, True)
-    ) -> Found:
-        return super()._find(queries, k, exclude, allow, (changed[0], False))  # no item is ever added
 
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self.first is None:
             return self._scan.best_of_all(queries, k, allowed)
         wanted = tf.minimum(tf.maximum(k, self.candidates), self._scan.items)
-        positions, _ = self.first.search_now(self._interaction.pooled(queries), wanted, None, allowed)
+        positions, _ = self.first.search_now(self.interaction.pooled(queries), wanted, None, allowed)
         return self._scan.best_of_candidates(queries, positions, k)
 
     def _resources(self) -> list[Any]:
@@ -146,5 +132,5 @@ class PolyIndex(Index):
             self.first.save(folder / FIRST)
 
     def _load(self, folder: Path, about: dict[str, Any]) -> None:
-        self._scan = PolyScan(np.load(folder / "embeddings.npy"), self._interaction)
+        self._scan = PolyScan(np.load(folder / "embeddings.npy"), self.interaction)
         self.first = Index.load(folder / FIRST) if about[FIRST] else None

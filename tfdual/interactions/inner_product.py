@@ -1,11 +1,14 @@
 """The score of two vectors."""
 
+from dataclasses import dataclass
+
 from keras import ops
 
 from tfdual._typing import Tensor
 from tfdual.interactions.interaction import Interaction
 
 
+@dataclass(frozen=True)
 class InnerProduct(Interaction):
     """`score = query . item`, each side one vector: what a bi-encoder or two-tower is.
 

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from keras import ops
+
 from tfdual._typing import Tensor
 
 
@@ -10,7 +12,7 @@ class Interaction(ABC):
     """A function of what the two encoders give, without weights.
 
     A side is one vector, `(batch, dim)`, or several, `(batch, vectors, dim)`, of which those of zeros only fill the
-    rows up to one length.
+    rows up to one length. A frozen dataclass: an index fits a model where their interactions are equal.
 
     Attributes:
         name: str. What a description calls it.
@@ -31,3 +33,8 @@ class Interaction(ABC):
     @abstractmethod
     def pooled(self, query: Tensor) -> Tensor:
         """One vector a query, `(batch, dim)`, by which an index of vectors finds candidates."""
+
+
+def is_vector(rows: Tensor) -> Tensor:
+    """Which rows, `(..., vectors, dim)`, don't only fill up: bool `(..., vectors)`."""
+    return ops.any(ops.not_equal(rows, 0), axis=-1)

@@ -6,7 +6,7 @@ from keras import ops
 
 from tfdual._backend import sum_and_stack
 from tfdual._typing import Tensor
-from tfdual.interactions.interaction import Interaction
+from tfdual.interactions.interaction import Interaction, is_vector
 
 PRODUCTS_AT_ONCE = 1 << 26  # at most, 256 MiB; of one item with all queries at least
 NOTHING = -float("inf")
@@ -59,11 +59,6 @@ class MaxSim(Interaction):
     def pooled(self, query: Tensor) -> Tensor:
         """The sum of the vectors, `(batch, dim)`, whose product with an item of one vector is the score."""
         return ops.sum(query, axis=1)
-
-
-def is_vector(rows: Tensor) -> Tensor:
-    """Which rows, `(..., vectors, dim)`, are no padding: bool `(..., vectors)`."""
-    return ops.any(ops.not_equal(rows, 0), axis=-1)
 
 
 def _among(query: Tensor, item: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keras import ops
 
 from tfdual._typing import Tensor
-from tfdual.interactions.interaction import Interaction
+from tfdual.interactions.interaction import Interaction, is_vector
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,5 @@ class PolyAttention(Interaction):
 
 def is_there(query: Tensor) -> Tensor:
     """Which codes don't only fill up, bool `(batch, codes)`; where none is, all are, and score 0."""
-    there = ops.any(ops.not_equal(query, 0), axis=-1)
+    there = is_vector(query)
     return ops.logical_or(there, ops.logical_not(ops.any(there, axis=1, keepdims=True)))

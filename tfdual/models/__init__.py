@@ -4,9 +4,8 @@ from tfdual.models.backup_and_restore import BackupAndRestore
 from tfdual.models.contrastive_objective import ContrastiveObjective
 from tfdual.models.cross_encoder import CrossEncoder
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.graph_model import GraphModel
+from tfdual.models.graph import GraphModel, LightGCNModel
 from tfdual.models.late_interaction_model import LateInteractionModel
-from tfdual.models.light_gcn_model import LightGCNModel
 from tfdual.models.matrix_factorization_model import MatrixFactorizationModel
 from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.poly_encoder import PolyEncoder

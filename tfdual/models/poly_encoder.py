@@ -8,7 +8,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import TextEncoder
-from tfdual.index import Index, PolyIndex
+from tfdual.index import PolyIndex
 from tfdual.interactions import PolyAttention
 from tfdual.models.context_codes import LEARNED, ContextCodes
 from tfdual.models.contrastive_objective import column_of
@@ -17,7 +17,6 @@ from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import item_id_of
 from tfdual.models.side import Side
 from tfdual.schema import Kind, Schema, Tags
-from tfdual.serving import Retriever
 from tfdual.towers import BertTower, Tower
 
 
@@ -59,7 +58,7 @@ class PolyEncoder(DualEncoder):
 
     Raises:
         ValueError: not one column for a side; codes below 1; another reduction or `keep`; a length beyond the encoder's
-            positions; an item of another width than the codes; a `PolyIndex` of another scale; and what the options
+            positions; an item of another width than the codes; and what the options
             refuse.
 
     Example:
@@ -142,23 +141,6 @@ class PolyEncoder(DualEncoder):
     def exact_index(self) -> PolyIndex:
         """A `PolyIndex` that scores every item."""
         return PolyIndex(scale=self._interaction.scale)
-
-    def to_retriever(self, items: Any, index: Index | None = None, *arguments: Any, **served: Any) -> Retriever:
-        """As of any `DualEncoder`; the index is a `PolyIndex`.
-
-        Args:
-            items: see `DualEncoder`.
-            index: PolyIndex of the model's scale. Defaults to `None`: one that scores every item.
-            arguments: see `DualEncoder`.
-            served: see `DualEncoder`.
-
-        Raises:
-            ValueError: an index of another scale; and as of any `DualEncoder`.
-        """
-        scale = self._interaction.scale
-        if isinstance(index, PolyIndex) and index.scale != scale:
-            raise ValueError(f"The model's scale is {scale}, the index's {index.scale}: PolyIndex(..., scale={scale}).")
-        return super().to_retriever(items, index, *arguments, **served)
 
     def get_config(self) -> dict:
         return super().get_config() | {

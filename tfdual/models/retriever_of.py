@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.index import Index
+from tfdual.models.index_check import fitting
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
@@ -55,7 +56,7 @@ def retriever_of(
         raise ValueError("A retriever takes raw queries. Pass preprocessor=..., the one that the model trained with.")
     if "id" in served.attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
-    query, index = query_tower_of(model, preprocessor), index or model.exact_index()
+    query, index = query_tower_of(model, preprocessor), fitting(model, index)
     item = tower_of(model.encode_item, model.item_side, preprocessor, query.space)
     query = _with_columns(query, item, served.reranker, preprocessor)
     found = _read(model, items, preprocessor, served, embed=not index.size)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from tfdual._aside import read_content, write_folder
 from tfdual.index import Neighbours
 from tfdual.index.item_ids import id_array, load_ids, save_ids
 from tfdual.ranking.ranked_ids import at_places, ranked_ids
-from tfdual.ranking.saved_folder import read_content, write_folder
 from tfdual.ranking.word_analysis import WordAnalysis, required_bm25s
 
 VARIANTS = ("lucene", "robertson", "atire", "bm25l", "bm25+")

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from tfdual._aside import read_content, write_folder
 from tfdual.index import Neighbours
 from tfdual.ranking import BM25, ListFusion, ReciprocalRank
 from tfdual.ranking.ranked_ids import ranked_ids
-from tfdual.ranking.saved_folder import read_content, write_folder
 from tfdual.schema import ColumnSchema, Schema
 from tfdual.serving.artefact import opened
 from tfdual.serving.column_texts import column_texts

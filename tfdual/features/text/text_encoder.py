@@ -48,6 +48,7 @@ class TextEncoder(keras.layers.Layer):
         TypeError: the input holds no strings, or lists of them.
 
     Example:
+        >>> from tfdual.features.text import WordPieceTokenizer
         >>> tokenizer = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "tea", "##s"])
         >>> transformer = TextTransformer(6, num_layers=1, num_heads=2, dim=8, feed_forward_dim=16)
         >>> tuple(TextEncoder(tokenizer, transformer)(tf.constant(["Teas", "tea"])).shape)

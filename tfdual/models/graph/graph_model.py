@@ -15,16 +15,16 @@ from tfdual.graph import Graph, GraphEncoder, LightGCN, Relation
 from tfdual.graph.sampled_tree import is_sampled
 from tfdual.models.contrastive_objective import column_of
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.frozen_until_changed import FrozenUntilChanged, on_first_call
-from tfdual.models.graph_nodes import GraphNodes, Layers
+from tfdual.models.graph.frozen_until_changed import FrozenUntilChanged, on_first_call
+from tfdual.models.graph.graph_nodes import GraphNodes, Layers
+from tfdual.models.graph.node_ends import NodeEnd, ends_of
+from tfdual.models.graph.node_vectors import NodeVectors
+from tfdual.models.graph.once_a_step import OnceAStep
+from tfdual.models.graph.propagated_model import PropagatedModel
+from tfdual.models.graph.unseen_nodes import UnseenNodes
 from tfdual.models.id_column import id_column
 from tfdual.models.item_bias import bias_table, with_bias, with_one
-from tfdual.models.node_ends import NodeEnd, ends_of
-from tfdual.models.node_vectors import NodeVectors
-from tfdual.models.once_a_step import OnceAStep
-from tfdual.models.propagated_model import PropagatedModel
 from tfdual.models.side import Side
-from tfdual.models.unseen_nodes import UnseenNodes
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema, Tags
 from tfdual.serving import Retriever, ServedTower

@@ -8,8 +8,8 @@ from keras import ops
 from tfdual._backend import take_rows
 from tfdual._build import build_once, serialized
 from tfdual._typing import Shape, Tensor
-from tfdual.models.node_ends import NodeEnd
-from tfdual.models.unseen_nodes import UnseenNodes
+from tfdual.models.graph.node_ends import NodeEnd
+from tfdual.models.graph.unseen_nodes import UnseenNodes
 
 
 class NodeVectors(keras.layers.Layer):

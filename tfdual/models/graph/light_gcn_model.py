@@ -6,7 +6,7 @@ import keras
 
 from tfdual.features.initializers import Initializer
 from tfdual.graph import Graph, LightGCN
-from tfdual.models.graph_model import GraphModel
+from tfdual.models.graph.graph_model import GraphModel
 from tfdual.schema import Schema
 
 

@@ -3,7 +3,7 @@
 from tfdual._build import build_once
 from tfdual._typing import Shape, Tensor
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.node_vectors import NodeVectors
+from tfdual.models.graph.node_vectors import NodeVectors
 from tfdual.models.side import Side
 
 

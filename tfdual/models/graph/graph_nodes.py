@@ -17,8 +17,8 @@ from tfdual.graph.plan import Plan
 from tfdual.graph.propagate import over_all_nodes, over_samples, sent
 from tfdual.graph.sampled_tree import SampledTree
 from tfdual.graph.stored_graph import StoredGraph
-from tfdual.models.node_ends import NodeEnd
-from tfdual.models.unseen_nodes import Messages
+from tfdual.models.graph.node_ends import NodeEnd
+from tfdual.models.graph.unseen_nodes import Messages
 from tfdual.towers import Tower
 
 Layers = list[dict[str, Tensor]]

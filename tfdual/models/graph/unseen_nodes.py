@@ -11,7 +11,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.graph import GraphEncoder, Relation
 from tfdual.graph.plan import Plan
 from tfdual.graph.propagate import over_given_neighbours
-from tfdual.models.node_ends import NodeEnd
+from tfdual.models.graph.node_ends import NodeEnd
 from tfdual.towers import Tower
 
 Messages = Sequence[Mapping[Relation, Tensor]]

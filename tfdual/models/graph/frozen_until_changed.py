@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tfdual._variable_hash import add_variables
-from tfdual.models.propagated_model import PropagatedModel
+from tfdual.models.graph.propagated_model import PropagatedModel
 
 
 class FrozenUntilChanged:
