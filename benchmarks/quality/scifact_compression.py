@@ -24,14 +24,14 @@ import keras
 import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
+from frozen_vectors import frozen_vectors
 from quality_report import data_folder, write_report
 from rich.console import Console
 from rich.table import Table
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from text_data import model_directory, relevant
+from text_data import relevant
 
-from tfdual.features import TextEncoder
 from tfdual.index import BruteForce
 from tfdual.losses import similarity_distillation
 from tfdual.metrics import bootstrap_interval, ndcg, paired_test
@@ -101,21 +101,6 @@ class SciFact:
         place = {document: row for row, document in enumerate(corpus["doc_id"])}
         right = relevant(folder, split)
         self.relevant = [[place[document] for document in right[claims["query_id"][row]]] for row in chosen]
-
-
-def frozen_vectors(texts: Mapping[str, list[str]], kept: Path | None) -> Parts:
-    """MiniLM of each list of texts; from the file where it is there, and written to it where it isn't."""
-    if kept is not None and kept.exists():
-        with np.load(kept) as held:
-            return {name: held[name] for name in texts}
-    encode = tf.function(TextEncoder.from_directory(model_directory()))
-    vectors = {
-        name: np.concatenate([encode(tf.constant(some[at : at + 512])).numpy() for at in range(0, len(some), 512)])
-        for name, some in texts.items()
-    }
-    if kept is not None:
-        np.savez(kept, **vectors)
-    return vectors
 
 
 def analysis(texts: list[str]) -> Callable[[list[str]], np.ndarray]:

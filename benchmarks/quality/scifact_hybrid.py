@@ -16,13 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pyarrow.parquet as pq
-import tensorflow as tf
+from frozen_vectors import frozen_vectors
 from quality_report import data_folder, write_report
 from rich.console import Console
 from rich.table import Table
-from text_data import TOKENS, documents, model_directory, relevant
+from text_data import TOKENS, documents, relevant
 
-from tfdual.features import TextEncoder
 from tfdual.index import BruteForce, Neighbours
 from tfdual.metrics import bootstrap_interval, ndcg, paired_test, recall
 from tfdual.ranking import BM25, ListFusion, ReciprocalRank, WeightedScores, choose_weight
@@ -62,21 +61,6 @@ class SciFact:
         gains = np.array([[item in wanted for item in row] for row, wanted in zip(ids.tolist(), right, strict=True)])
         counts = np.array([len(wanted) for wanted in right])
         return {"ndcg@10": ndcg(gains, counts, K), "recall@100": recall(gains, counts, DEPTH)}
-
-
-def frozen_vectors(texts: dict[str, list[str]], kept: Path | None) -> dict[str, np.ndarray]:
-    """MiniLM of each list of texts; from the file where it is there, and written to it where it isn't."""
-    if kept is not None and kept.exists():
-        with np.load(kept) as held:
-            return {name: held[name] for name in texts}
-    encode = tf.function(TextEncoder.from_directory(model_directory()))
-    vectors = {
-        name: np.concatenate([encode(tf.constant(some[at : at + 512])).numpy() for at in range(0, len(some), 512)])
-        for name, some in texts.items()
-    }
-    if kept is not None:
-        np.savez(kept, **vectors)
-    return vectors
 
 
 def chosen(data: SciFact) -> tuple[dict[str, ListFusion], dict[str, Any]]:

@@ -26,7 +26,7 @@ import tensorflow as tf
 from quality_report import data_folder, write_report
 from rich.console import Console
 from rich.table import Table
-from text_data import documents, model_directory, relevant
+from text_data import documents, held_out, model_directory, relevant
 
 import tfdual
 from tfdual import ColumnSchema, Preprocessor, Schema, Tags
@@ -83,11 +83,7 @@ class SciFact:
         self.claims = dict(zip(claims["query_id"], claims["text"], strict=True))
         self.train, self.test = (relevant(folder, split) for split in ("train", "test"))
         if valid:
-            # By documents: many claims come twice, once as their contrary, and are of one document.
-            known = sorted({document for right in self.train.values() for document in right})
-            held = set(np.random.default_rng(0).choice(known, len(known) // 5, replace=False))
-            self.test = {name: right for name, right in self.train.items() if held & set(right)}
-            self.train = {name: right for name, right in self.train.items() if not held & set(right)}
+            self.train, self.test = held_out(self.train)
         right = {document for part in (self.train, self.test) for found in part.values() for document in found}
         kept = [place for place, name in enumerate(ids) if count is None or place < count or name in right]
         self.ids, self.texts = [ids[place] for place in kept], [texts[place] for place in kept]

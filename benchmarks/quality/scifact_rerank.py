@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from quality_report import data_folder, write_report
+from quality_report import cells_of, data_folder, write_report
 from rich.console import Console
 from rich.table import Table
 from scifact_tailoring import DEPTH, NEW, SciFact, found_by, measured, run
@@ -180,13 +180,7 @@ def table(runs: list[dict[str, Any]], valid: bool) -> Table:
     shown = Table("", "seed", *headings, "s")
     shown.title = f"SciFact, {'held-out training claims' if valid else 'test'}; the best {DEPTH} in another order"
     for one in runs:
-        cells = [one["variant"], str(one["seed"])]
-        for metric in METRICS:
-            low, high = one[metric]["interval"]
-            sure = "*" if low > 0 or high < 0 else ""
-            mean, difference = one[metric]["mean"], one[metric]["difference"]
-            cells += [f"{mean:.4f}", f"{difference:+.4f}{sure}", f"{low:+.4f} to {high:+.4f}"]
-        shown.add_row(*cells, str(one["seconds"]))
+        shown.add_row(one["variant"], str(one["seed"]), *cells_of(one, METRICS), str(one["seconds"]))
     return shown
 
 

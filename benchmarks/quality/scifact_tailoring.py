@@ -24,10 +24,10 @@ import keras
 import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
-from quality_report import data_folder, write_report
+from quality_report import cells_of, data_folder, write_report
 from rich.console import Console
 from rich.table import Table
-from text_data import documents, model_directory, relevant
+from text_data import documents, held_out, model_directory, relevant
 
 import tfdual
 from tfdual import BruteForce, ColumnSchema, InputBlock, Preprocessor, Schema, Tags
@@ -93,11 +93,7 @@ class SciFact:
         texts = dict(zip(claims["query_id"], claims["text"], strict=True))
         train, test = (relevant(folder, split) for split in ("train", "test"))
         if valid:
-            # By documents: many claims come twice, once as their contrary, and are of one document.
-            known = sorted({document for right in train.values() for document in right})
-            held = set(np.random.default_rng(0).choice(known, len(known) // 5, replace=False))
-            test = {name: right for name, right in train.items() if held & set(right)}
-            train = {name: right for name, right in train.items() if not held & set(right)}
+            train, test = held_out(train)
         self.encoder = TextEncoder.from_directory(model_directory())
         encode = tf.function(lambda texts: self.encoder(texts))
         vectors = encode(tf.constant(list(texts.values()))).numpy()
@@ -254,13 +250,7 @@ def table(runs: list[dict[str, Any]], valid: bool) -> Table:
     shown = Table("", "seed", *(heading for metric in metrics for heading in (metric, "to frozen", "95 %")), "s")
     shown.title = f"SciFact, {'held-out training claims' if valid else 'test'}; document vectors untouched"
     for one in runs:
-        cells = [one["variant"], str(one["seed"])]
-        for metric in metrics:
-            low, high = one[metric]["interval"]
-            sure = "*" if low > 0 or high < 0 else ""
-            mean, difference = one[metric]["mean"], one[metric]["difference"]
-            cells += [f"{mean:.4f}", f"{difference:+.4f}{sure}", f"{low:+.4f} to {high:+.4f}"]
-        shown.add_row(*cells, str(one["seconds"]))
+        shown.add_row(one["variant"], str(one["seed"]), *cells_of(one, metrics), str(one["seconds"]))
     return shown
 
 

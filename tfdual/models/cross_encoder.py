@@ -16,6 +16,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.features import TextEncoder
 from tfdual.features.text import TextPairEncoder
+from tfdual.features.text.text_transformer import check_layers
 from tfdual.models.candidate_pairs import candidate_pairs
 from tfdual.models.pair_rankings import Rankings, rankings
 from tfdual.models.ranking_model import RankingModel
@@ -103,8 +104,7 @@ class CrossEncoder(RankingModel):
         self.num_layers = num_layers
         self._columns_of_sides = self._sides(features)
         if num_layers is not None:
-            _check_layers(num_layers, self.encoder)
-            self.encoder.train_last(num_layers)
+            self.encoder.train_last(check_layers(num_layers, self.encoder.encoder.transformer.num_layers))
 
     def _sides(self, features: Block | Tower | None) -> tuple[list[str], list[str]]:
         """Names of the further columns of queries, and of items."""
@@ -289,12 +289,3 @@ def _start(held: Mapping[str, np.ndarray], rows: int, dim: int) -> dict[str, Any
 def _with_rows(kernel: np.ndarray, rows: int) -> np.ndarray:
     """A kernel with rows of zeros behind its own, `rows` of them in all."""
     return np.pad(kernel, [(0, rows - len(kernel)), (0, 0)])
-
-
-def _check_layers(num_layers: int, encoder: TextPairEncoder) -> None:
-    depth = encoder.encoder.transformer.num_layers
-    if not 0 < num_layers <= depth:
-        raise ValueError(
-            f"num_layers is from 1 to {depth}, the layers of the encoder. Received {num_layers}. To train none, leave "
-            "it out, and take an encoder of trainable_layers=0."
-        )

@@ -10,6 +10,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import FeatureEncoder, TextEncoder
+from tfdual.features.text.text_transformer import check_layers
 from tfdual.schema import ColumnSchema, Kind, Schema
 
 
@@ -55,8 +56,7 @@ class BertTower(Block):
         super().__init__(**kwargs)
         column = _text_column(schema)
         if num_layers is not None:
-            _check_layers(num_layers, encoder)
-            encoder.transformer.train_last(num_layers)
+            encoder.transformer.train_last(check_layers(num_layers, encoder.transformer.num_layers))
         self.num_layers = num_layers
         self.encoder = encoder
         self.features = FeatureEncoder(Schema([column]), encoders={column.name: encoder}, aggregation="concat")
@@ -101,12 +101,3 @@ def _text_column(schema: Schema) -> ColumnSchema:
             f"{schema.column_names}. Select one by `schema.select_by_name`."
         )
     return texts[0]
-
-
-def _check_layers(num_layers: int, encoder: TextEncoder) -> None:
-    depth = encoder.transformer.num_layers
-    if not 0 < num_layers <= depth:
-        raise ValueError(
-            f"num_layers is from 1 to {depth}, the layers of the encoder. Received {num_layers}. To train none, leave "
-            "it out, and take an encoder of trainable_layers=0."
-        )

@@ -197,3 +197,17 @@ def check_trainable(trainable_layers: int | str, num_layers: int) -> int | str:
             f"Received {trainable_layers!r}."
         )
     return trainable_layers
+
+
+def check_layers(num_layers: int, depth: int) -> int:
+    """The number of last layers that a model says to its encoder to train, if the encoder has as many.
+
+    Raises:
+        ValueError: it is not from 1 to `depth`.
+    """
+    if not 0 < num_layers <= depth:
+        raise ValueError(
+            f"num_layers is from 1 to {depth}, the layers of the encoder. Received {num_layers}. To train none, leave "
+            "it out, and take an encoder of trainable_layers=0."
+        )
+    return num_layers
