@@ -18,12 +18,15 @@ class Items:
         log_probability: `(items,)` float32, natural logarithm of how often the item is expected here, up to a constant.
             Defaults to `None`: unknown.
         mask: bool `(items,)`. False: nothing stands at this place. Defaults to `None`: all are there.
+        row: int32 `(items,)`. The one row of the batch whose query has the item as a candidate; -1: all have. Defaults
+            to `None`: all have each.
     """
 
     embedding: Any
     ids: Any
     log_probability: Any | None = None
     mask: Any | None = None
+    row: Any | None = None
 
 
 def join_items(parts: Sequence[Items]) -> Items | None:
@@ -36,12 +39,13 @@ def join_items(parts: Sequence[Items]) -> Items | None:
         return parts[0] if parts else None
     dtype = parts[0].embedding.dtype
     probabilities = [part.log_probability for part in parts]
-    masks = [part.mask for part in parts]
+    masks, rows = [part.mask for part in parts], [part.row for part in parts]
     return Items(
         joined_embeddings([ops.cast(part.embedding, dtype) for part in parts]),
         ops.concatenate([ops.cast(part.ids, "int64") for part in parts]),
         None if any(part is None for part in probabilities) else ops.concatenate(probabilities),
         None if all(mask is None for mask in masks) else ops.concatenate([_whole_mask(part) for part in parts]),
+        None if all(row is None for row in rows) else ops.concatenate([row_of(part) for part in parts]),
     )
 
 
@@ -56,6 +60,11 @@ def joined_embeddings(parts: Sequence[Any]) -> Any:
 def keep_items(items: Items, kept: Any) -> Items:
     """The items with nothing at the places where `kept`, bool `(items,)`, is false."""
     return replace(items, mask=kept if items.mask is None else ops.logical_and(items.mask, kept))
+
+
+def row_of(items: Items) -> Any:
+    """The one row that has each item as a candidate, int32 `(items,)`; -1: all have."""
+    return ops.full_like(items.ids, -1, dtype="int32") if items.row is None else ops.cast(items.row, "int32")
 
 
 def _whole_mask(items: Items) -> Any:

@@ -596,14 +596,14 @@ TEMPERATURE = Row(
 ROWS = [*BLOCKS, *FUSIONS, *FEATURES, *TOWERS, *MODELS, *TAILORING, *COMPRESSION, TEMPERATURE]
 # They have no call: their configs go through all of it, and tests/negatives/test_training.py saves and loads them.
 NEGATIVES = [
-    Row(ColumnNegatives, lambda: {"column": "shown", "item_id": "sku"}),
+    Row(ColumnNegatives, lambda: {"column": "shown", "item_id": "sku", "shared": False}),
     Row(CrossBatchMemory, lambda: {"size": 7, "warm_up": 3}),
     Row(InBatch, lambda: {"hardest": 3}),
     Row(MinedNegatives, lambda: {"count": 2, "ranks": [3, 9], "margin": 0.1, "seed": 2}),
     Row(Popularity, lambda: {"count": 5, "power": 0.75, "seed": 2}),
     Row(StreamingFrequency, lambda: {"size": 9, "rate": 0.1}),
     Row(SumOfNegatives, lambda: {"parts": [InBatch(hardest=3), Uniform(5, seed=2)]}),
-    Row(TextNegatives, lambda: {"column": "shown", "item": "title", "item_id": "id"}),
+    Row(TextNegatives, lambda: {"column": "shown", "item": "title", "item_id": "id", "shared": False}),
     Row(Uniform, lambda: {"count": 5, "seed": 2}),
 ]
 # Nor have they; tests/models/test_graph_model.py saves and loads models of each.

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.index.by_hand import run_alone
-from tfdual.index import BruteForce, Index, ScaNN, token_scores, token_store
+from tfdual.index import BruteForce, Index, ScaNN, fresh_items, token_scores, token_store
 from tfdual.index.max_sim_index import MaxSimIndex
 from tfdual.index.token_candidates import candidate_items
 
@@ -151,21 +151,6 @@ def test_padding_in_queries_finds_nothing_and_no_token_at_all_scores_0() -> None
         assert positions[2].numpy().tolist() == [0, 1, 2, 3, 4]
 
 
-def test_deleted_items_are_not_found_and_none_can_be_added() -> None:
-    ids = [f"d{number}" for number in range(120)]
-    for make in INDICES.values():
-        index = make().build(ITEMS, ids)
-        gone = ORDER[0, :3]
-        index.delete([ids[place] for place in gone])
-        found = index.search(QUERIES[:1], 2).ids.numpy().tolist()[0]
-        assert found == [ids[place].encode() for place in ORDER[0, 3:5]]
-        with pytest.raises(ValueError, match="MaxSimIndex"):
-            index.upsert(ITEMS[:1], ["new"])
-        compact = index.compact()
-        assert compact.size == 117
-        assert compact.search(QUERIES[:1], 2).ids.numpy().tolist()[0] == found
-
-
 @pytest.mark.parametrize(
     ("arguments", "least", "bytes_a_token"),
     [
@@ -240,15 +225,71 @@ assert "tfdual" not in sys.modules
 
 
 def test_a_saved_model_finds_the_same_in_a_process_without_this_library(tmp_path: Path) -> None:
-    index = MaxSimIndex(BruteForce(), candidates=120, neighbours=2_000).build(ITEMS)
+    index = MaxSimIndex(BruteForce(), candidates=120, neighbours=2_000).build(ITEMS[:100])
     module = tf.Module()
     module.resources = index.resources
     specs = [tf.TensorSpec([None, None, DIM]), tf.TensorSpec([], tf.int32)]
     module.search = tf.function(lambda q, k: index.search_positions(q, k), input_signature=specs)
+    module.search.get_concrete_function()
+    index.upsert(ITEMS[100:], range(100, 120))
     tf.saved_model.save(module, tmp_path / "saved")
     np.save(tmp_path / "queries.npy", QUERIES)
     np.save(tmp_path / "expected.npy", ORDER)
     run_alone(LOADED, tmp_path / "saved", tmp_path)
+
+
+@pytest.mark.parametrize("kind", INDICES)
+def test_items_of_any_length_that_came_later_are_found_kept_and_compacted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = np.pad(ITEMS, [(0, 0), (0, 5), (0, 0)])
+    items[[5, 8, 119]] = texts(3, 14, seed=7)  # longer ones; 5 and 8 are changed
+    scores = scores_by_hand(QUERIES, items)
+    scores[:, [7, 110]] = -np.inf
+    wanted = np.argsort(-scores, axis=1, kind="stable")[:, :118]
+    index = INDICES[kind]().build(ITEMS[:100])
+    specs = [tf.TensorSpec([None, None, DIM]), tf.TensorSpec([], tf.int32)]
+    graph = tf.function(index.search_positions, input_signature=specs, autograph=False)
+    graph.get_concrete_function()
+    index.delete([7, 8])
+    index.upsert(ITEMS[100:119], range(100, 119))
+    index.upsert([ITEMS[8:9] + 1, tf.RaggedTensor.from_tensor(items[119:])], [8, 119])
+    index.delete([110])
+    index.upsert(items[[8, 5]], [8, 5])
+
+    positions, found = graph(QUERIES, 500)
+    np.testing.assert_array_equal(positions, wanted)
+    np.testing.assert_allclose(found, np.take_along_axis(scores, wanted, axis=1), rtol=1e-5, atol=1e-5)
+    monkeypatch.setattr(fresh_items, "SCORES_AT_ONCE", 3_000)  # two queries at a time
+    index.save(tmp_path / "index")
+    for again in (index, Index.load(tmp_path / "index"), index.compact()):
+        np.testing.assert_array_equal(again.ids[again.exact_positions(QUERIES, 500)], wanted)
+    assert index.describe()["fresh"] == 21
+
+
+def test_what_came_later_is_scored_in_float32_beside_tokens_in_few_bits() -> None:
+    index = MaxSimIndex(dtype="residual", bits=1).build(ITEMS[:100])
+    index.upsert(ITEMS[100:], range(100, 120))
+    positions, scores = (part.numpy() for part in index.search_positions(QUERIES, 120))
+    later = positions >= 100
+    assert later.sum() == 7 * 20
+    np.testing.assert_allclose(scores[later], np.take_along_axis(SCORES, positions, axis=1)[later], rtol=1e-5)
+    np.testing.assert_array_equal(index.exact_positions(QUERIES, 9), positions[:, :9])
+    with pytest.raises(ValueError, match="keeps its tokens as dtype='residual', so that it can't be built anew"):
+        index.compact()
+
+
+def test_what_can_not_be_added_is_refused_and_changes_nothing() -> None:
+    index = MaxSimIndex().build(ITEMS)
+    for rows, message in [
+        (ITEMS[:1, :, :9], "embeddings of width 16. Received 9"),
+        (ITEMS[:1] * 0, "Item 0 has no token"),
+        (ITEMS[0], r"shape \(items, tokens, dim\)"),
+        (ITEMS[:2], "Received 2 embeddings and 1 ids"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            index.upsert(rows, [500])
+    assert index.describe()["fresh"] == 0
 
 
 def test_scann_finds_the_tokens_in_python_and_in_a_graph() -> None:

@@ -213,6 +213,34 @@ def test_a_graph_around_a_search_finds_what_is_deleted_later_no_more() -> None:
     assert first[0, 0] not in search(QUERIES)[0].numpy()
 
 
+@pytest.mark.parametrize("first", [None, BruteForce()], ids=["all", "brute force"])
+def test_what_came_later_is_found_by_an_older_graph_scored_in_lists_kept_and_compacted(
+    first: Index | None, tmp_path: Path
+) -> None:
+    index = PolyIndex(first, candidates=80).build(ITEMS[:60], IDS[:60])
+    specs = [tf.TensorSpec([None, None, 5]), tf.TensorSpec([], tf.int32)]
+    graph = tf.function(index.search_positions, input_signature=specs, autograph=False)
+    graph.get_concrete_function()
+    items, hidden = ITEMS.copy(), np.tile(np.isin(np.arange(80), [7, 70]), (7, 1))
+    items[[5, 8]] *= -2  # changed; 8 was deleted before
+    index.delete(["ä7", "ä8"])
+    index.upsert(items[60:], IDS[60:])
+    index.delete(["ä70"])
+    index.upsert(items[[8, 5]], ["ä8", "ä5"])
+    wanted = best_by_hand(QUERIES, items, 78, hidden)
+    check(graph(QUERIES, 99), wanted)
+    np.testing.assert_array_equal(index.exact_positions(QUERIES, 78), wanted[0])
+
+    lists = [["ä5", "ä70", "ä79"], ["ä8", "ä7", "unknown"]]
+    scores, nothing = poly_scores(QUERIES[:2], items), -np.inf
+    by_hand = [[scores[0, 5], nothing, scores[0, 79]], [scores[1, 8], nothing, nothing]]
+    np.testing.assert_allclose(index.score_lists(QUERIES[:2], lists), by_hand, rtol=1e-5)
+
+    index.save(tmp_path / "index")
+    for again in (Index.load(tmp_path / "index"), index.compact()):
+        np.testing.assert_array_equal(again.ids[again.exact_positions(QUERIES, 99)], named(wanted)[0])
+
+
 def test_an_index_that_is_not_exact_says_so() -> None:
     assert PolyIndex().build(ITEMS).is_exact
     assert not PolyIndex(BruteForce()).build(ITEMS).is_exact
@@ -226,7 +254,7 @@ def test_an_index_that_is_not_exact_says_so() -> None:
         (lambda: PolyIndex(BruteForce().build(ITEMS)), "not built yet.*a BruteForce of 80 items"),
         (lambda: PolyIndex(PolyIndex()), "index of vectors.*a PolyIndex"),
         (lambda: PolyIndex().search(QUERIES, 1), "holds no item yet"),
-        (lambda: PolyIndex().build(ITEMS).upsert(ITEMS[:1], [90]), "takes no further items. Build one of all"),
+        (lambda: PolyIndex().build(ITEMS).upsert(ITEMS[:1, :4], [90]), "embeddings of width 5. Received 4"),
         (lambda: PolyIndex().build(ITEMS).search(QUERIES[:, 0], 1), r"shape \(batch, vectors, 5\). Received \(7, 5\)"),
         (lambda: PolyIndex().build(ITEMS).search(QUERIES[:, :, :4], 1), r"width 5.*Received \(7, 4, 4\)"),
         (lambda: PolyIndex().build(ITEMS).search(QUERIES, 0), "k is at least 1"),

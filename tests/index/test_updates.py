@@ -1,5 +1,6 @@
 """Items added, changed and deleted after the build: found, and not found, at once, in Python and in older graphs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.index.by_hand import neighbours, run_alone
-from tfdual.index import BruteForce, Index, ScaNN
+from tfdual.index import BruteForce, Index, MaxSimIndex, PolyIndex, ScaNN
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.normal(size=(80, 5)).astype(np.float32)
@@ -93,33 +94,49 @@ def test_any_sequence_of_changes_is_found_by_a_graph_that_was_traced_before(
 def changed(index: Index) -> Index:
     """Item 3 changed, 7 deleted, 11 deleted and added again, two new."""
     index.delete(["ä7", "ä11"])
-    index.upsert(QUERIES[:4] * 9, ["new 0", "ä3", "ä11", "new 1"])
+    rows = QUERIES[:4] * 9
+    index.upsert(rows[:, None] if isinstance(index, MaxSimIndex) else rows, ["new 0", "ä3", "ä11", "new 1"])
     return index
 
 
-@pytest.mark.parametrize("kind", ["float32", "int8", "scann"])
+INDICES: dict[str, Callable[[], Index]] = {
+    "float32": BruteForce,
+    "int8": lambda: BruteForce(dtype="int8"),
+    "scann": ScaNN,
+    "poly": PolyIndex,
+    "poly of candidates": lambda: PolyIndex(BruteForce(), candidates=9),
+    "max sim of tokens": lambda: MaxSimIndex(BruteForce(), candidates=9, neighbours=9),
+    "max sim of int8": lambda: MaxSimIndex(dtype="int8"),
+}
+
+
+@pytest.mark.parametrize("kind", INDICES)
 def test_changes_hold_on_every_index_and_exclusion_knows_new_ids(kind: str) -> None:
+    """Of one code or one token, a score is the product."""
     if kind == "scann":
         pytest.importorskip("scann")
-    index = changed((ScaNN() if kind == "scann" else BruteForce(dtype=kind)).build(ITEMS, IDS))
-    found = index.search(QUERIES[:4], 1).ids.numpy()[:, 0].tolist()
-    assert found == [b"new 0", "ä3".encode(), "ä11".encode(), b"new 1"]
-    assert "ä7".encode() not in index.search(QUERIES, 100).ids.numpy()
-    assert index.search(QUERIES, 100).ids.shape == (11, 81)
+    index = INDICES[kind]()
+    asked = QUERIES if index.interaction.rank == 2 else QUERIES[:, None]
+    changed(index.build(ITEMS[:, None] if isinstance(index, MaxSimIndex) else ITEMS, IDS))
+    found = index.search(asked[:4], 1)
+    assert found.ids.numpy()[:, 0].tolist() == [b"new 0", "ä3".encode(), "ä11".encode(), b"new 1"]
+    np.testing.assert_allclose(found.scores[:, 0], 9 * np.square(QUERIES[:4]).sum(axis=1), rtol=1e-5)
+    assert "ä7".encode() not in index.search(asked, 100).ids.numpy()
+    assert index.search(asked, 100).ids.shape == (11, 81)
     assert {name: index.describe()[name] for name in ("items", "fresh", "deleted")} == {
         "items": 81,
         "fresh": 4,
         "deleted": 1,
     }
     assert index.items.position_count == 82
-    positions, _ = index.search_positions(QUERIES[:4], 1)
+    positions, _ = index.search_positions(asked[:4], 1)
     assert positions.numpy()[:, 0].tolist() == [80, 3, 11, 81]
-    without = index.search(QUERIES[:1], 81, exclude=[["new 0", "ä3"]]).ids.numpy()[0]
+    without = index.search(asked[:1], 81, exclude=[["new 0", "ä3"]]).ids.numpy()[0]
     assert not {b"new 0", "ä3".encode()} & set(without[:79].tolist())
     assert without[79:].tolist() == [b"", b""]
     only = np.zeros(82, bool)
     only[[3, 7, 80]] = True
-    assert set(index.search(QUERIES[:1], 5, allow=only).ids.numpy()[0].tolist()) == {b"new 0", "ä3".encode(), b""}
+    assert set(index.search(asked[:1], 5, allow=only).ids.numpy()[0].tolist()) == {b"new 0", "ä3".encode(), b""}
 
 
 def test_everything_may_go_and_come_back() -> None:

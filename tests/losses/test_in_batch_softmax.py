@@ -322,7 +322,8 @@ def counts_of(scores, ids, extra_ids, options) -> np.ndarray:
             there = options["in_batch"] if place < rows else options["mask"][place - rows]
             same = same_item[key] if options["distinct"] and place < rows else [place]
             left_out = any((query_of[row], other) in pairs for other in same)
-            if there and key not in right[row] and place == same[0] and not left_out:
+            others = place >= rows and options["row"][place - rows] not in (-1, query_of[row])
+            if there and key not in right[row] and place == same[0] and not left_out and not others:
                 counts[row, place] = len(same)
         if options["hardest"] and np.count_nonzero(counts[row]) > options["hardest"]:
             lowest = np.sort(scores[row][counts[row] > 0])[-options["hardest"]]
@@ -358,6 +359,9 @@ TOGETHER = {
     "extra alone": {"in_batch": False},
     "extra alone, some not there": {"in_batch": False, "masked": True, "corrected": True},
     "extra, distinct": {"distinct": True, "corrected": True},
+    "extra of one row": {"further": 300, "row": True},
+    "extra alone of one row": {"further": 300, "row": True, "in_batch": False, "masked": True, "hardest": 2},
+    "extra of one row of few queries": {"further": 300, "row": True, "queries": 6, "distinct": True},
     "left out": {"further": 0, "pairs": 2000},
     "left out, distinct": {"further": 0, "pairs": 2000, "distinct": True},
     "left out, extra": {"pairs": 3000},
@@ -398,6 +402,7 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
     if options.get("corrected"):
         offset = np.concatenate([log_probability, rng.normal(size=further)]).astype("float32")
     options["mask"] = rng.random(further) < (0.6 if options.get("masked") else 2)
+    row = rng.integers(-1, rows, further) if options.get("row") else None
     candidates = further + options["in_batch"] * rows
     queries = min(rows, options.get("queries", rows))
     query_of = rng.permutation(np.arange(rows) % queries) if "queries" in options else np.arange(rows)
@@ -405,10 +410,11 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
     options["left_out"] = rng.integers(0, (queries, candidates), (options.get("pairs", 0), 2))
     scores = query[query_of].astype("float64") @ np.concatenate([item, vectors]).T - offset
     positive = np.sum(query[query_of].astype("float64") * item, axis=1) - offset[:rows]
+    options["row"] = np.full(further, -1) if row is None else np.where(row < 0, -1, query_of[row])  # of queries
     counts = counts_of(scores, ids, extra_ids, options | {"query_of": query_of})
 
     def once(query: tf.Tensor, item: tf.Tensor, further_vectors: tf.Tensor) -> tf.Tensor:
-        extra = Items(further_vectors, extra_ids, offset[rows:], options["mask"]) if further else None
+        extra = Items(further_vectors, extra_ids, offset[rows:], options["mask"], row) if further else None
         own = ids, offset[:rows], weight, options["distinct"]
         pairs = options["left_out"] if options.get("pairs") else None
         shared = tf.constant(query_of) if "queries" in options else None

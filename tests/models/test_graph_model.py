@@ -15,7 +15,7 @@ from tests.models.fresh_process import require_equal_answers
 from tests.models.trained_alike import require_equal_training, saved_and_loaded
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, LazyAdam, MLPBlock, Schema, Tags, losses
-from tfdual.graph import GCN, Graph, GraphSAGE, LightGCN, NeighbourSampler
+from tfdual.graph import GCN, Graph, GraphEncoder, GraphSAGE, LightGCN, NeighbourSampler
 from tfdual.models import GraphModel, LightGCNModel
 from tfdual.negatives import InBatch, Uniform
 
@@ -246,6 +246,9 @@ def test_a_node_that_the_graph_lacks_is_embedded_by_its_neighbours() -> None:
     padded = np.array([[3, 4, 0], [3, 4, 0], [0, 0, 0], [5, 0, 0]])
     again = frozen.encode_query({"user_id": tf.constant([0, 3, 0, 99], tf.int64), "history": tf.constant(padded)})
     np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-7)
+    outside = tf.ragged.constant([[3, 99, 4, -1], [99]], dtype=tf.int64)  # ids that no node has
+    again = frozen.encode_query({"user_id": tf.constant([0, 0], tf.int64), "history": outside})
+    np.testing.assert_allclose(again, found[[0, 2]], rtol=1e-5, atol=1e-7)
     new = {"item_id": tf.constant([0, 0], tf.int64), "buyers": tf.ragged.constant([[1, 2], []], dtype=tf.int64)}
     item = frozen.encode_item(new).numpy()
     assert np.abs(item[0]).sum() > 0
@@ -264,6 +267,46 @@ def test_graph_sage_embeds_an_unseen_node_as_one_of_the_graph_that_is_like_it(ag
     found, known = made.freeze().encode_query(queries).numpy(), made.encode_query({"user_id": tf.constant([2, 5])})
     np.testing.assert_allclose(found[:2], known, rtol=1e-4, atol=1e-6)
     assert not np.allclose(found[1], found[2])
+
+
+def alone_by_hand(made: GraphModel, colour: np.ndarray) -> np.ndarray:
+    """The embedding of an item of this colour to which no edge leads."""
+    kernel, bias = (weight.numpy().astype("f8") for weight in made.nodes.towers["item_id"].weights)
+    vector, encoder = np.maximum(colour @ kernel + bias, 0), made.nodes.encoder
+    if isinstance(encoder, LightGCN):
+        return vector / (encoder.num_layers + 1)
+    for layer in range(2):
+        dense = encoder.own[f"{layer} item_id"] if isinstance(encoder, GraphSAGE) else encoder.kernels[layer]
+        kernel, bias = (weight.numpy() for weight in dense.weights)
+        vector = vector @ kernel + bias
+        vector = np.tanh(vector) if layer == 0 else vector
+        vector = vector / np.linalg.norm(vector) if isinstance(encoder, GraphSAGE) else vector
+    return vector
+
+
+@pytest.mark.parametrize("neighbours", [[], ["buyers"]], ids=["no list", "an empty list"])
+@pytest.mark.parametrize(
+    "encoder", [GraphSAGE([5, 3], "max", activation="tanh"), GCN([5, 3], activation="tanh"), LightGCN(2)]
+)
+def test_a_node_without_neighbours_is_embedded_by_its_columns_alone(encoder: GraphEncoder, neighbours: list) -> None:
+    made = column_model(type(encoder).from_config(encoder.get_config()), neighbours=neighbours)
+    colours = np.stack([COLOURS[11], COLOURS[4], np.ones(3, "f4")])
+    asked = {"item_id": tf.constant([11, 0, 99]), "colour": tf.constant(colours)}  # 11 is isolated, the others unknown
+    lists = {"buyers": tf.ragged.constant([[], [], []], dtype=tf.int64)}
+    found = made.freeze().encode_item(asked | (lists if neighbours else {})).numpy()
+    wanted = [alone_by_hand(made, colour) for colour in colours]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    assert len(np.unique(found.round(5), axis=0)) == 3
+    assert GraphModel.from_config(made.get_config()).neighbours == neighbours
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": []}])
+def test_an_unknown_node_of_which_nothing_is_told_is_a_mean_user_or_an_item_of_zeros(options: dict) -> None:
+    made, unknown = table_model(**options), tf.constant([0, 99, -1])
+    frozen = made.freeze()
+    users = light_gcn_by_hand(made, 2)[0][1:].mean(axis=0)
+    np.testing.assert_allclose(frozen.encode_query({"user_id": unknown}), [users] * 3, rtol=1e-4, atol=1e-6)
+    assert not frozen.encode_item({"item_id": unknown}).numpy().any()
 
 
 def test_a_frozen_model_stays_as_it_is() -> None:

@@ -1,7 +1,5 @@
 """Late interaction: vectors of tokens by hand, training, saving, evaluation and serving."""
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tests.features.text.tiny_model import (
-    DIM,
-    HEADS,
-    LAYERS,
-    PIECES,
-    bert_states,
-    bert_tensors,
-    linear,
-    normal,
-    write_model,
-)
+from tests.features.text.tiny_model import DIM, PIECES, bert_states, bert_tensors, write_model
 from tests.models.fresh_process import require_equal_answers
 from tfdual import ColumnSchema, Schema, Tags
 from tfdual.evaluation import EvaluationOptions
@@ -68,27 +56,6 @@ def small_encoder(pieces: list[str] = PIECES, **options: Any) -> TextEncoder:
     return TextEncoder(WordPieceTokenizer(pieces), TextTransformer(len(pieces), **sizes | options), max_length=20)
 
 
-def states_by_hand(ids: Sequence[int], read: int) -> np.ndarray:
-    """The states of tokens that all read the first `read` alone, float64 `(length, DIM)`, by loops."""
-    t = {name: tensor.astype("float64") for name, tensor in bert_tensors().items()}
-    x = t["embeddings.word_embeddings.weight"][list(ids)] + t["embeddings.position_embeddings.weight"][: len(ids)]
-    x = normal(t, "embeddings.LayerNorm", x + t["embeddings.token_type_embeddings.weight"][0], 1e-12)
-    for layer in range(LAYERS):
-        at = f"encoder.layer.{layer}"
-        query, key, value = (linear(t, f"{at}.attention.self.{part}", x) for part in ("query", "key", "value"))
-        mixed = np.zeros_like(x)
-        for head in range(HEADS):
-            own = slice(head * DIM // HEADS, (head + 1) * DIM // HEADS)
-            for row in range(len(ids)):
-                shares = np.exp(key[:read, own] @ query[row, own] / math.sqrt(DIM // HEADS))
-                mixed[row, own] = shares / shares.sum() @ value[:read, own]
-        x = normal(t, f"{at}.attention.output.LayerNorm", x + linear(t, f"{at}.attention.output.dense", mixed), 1e-12)
-        hidden = linear(t, f"{at}.intermediate.dense", x)
-        hidden = hidden * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2))) / 2
-        x = normal(t, f"{at}.output.LayerNorm", x + linear(t, f"{at}.output.dense", hidden), 1e-12)
-    return x
-
-
 def of_length_1(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
@@ -112,7 +79,7 @@ def test_queries_are_filled_with_masks_that_read_the_text_and_are_not_read(direc
     found = layer(tf.constant(TEXTS), training=training).numpy()
     assert found.shape == (5, 10, 4)
     for row, ids in zip(found, IDS, strict=True):
-        states = states_by_hand([*ids, *[MASK] * (10 - len(ids))], read=len(ids))
+        states = bert_states(bert_tensors(), [*ids, *[MASK] * (10 - len(ids))], read=len(ids))
         np.testing.assert_allclose(row, of_length_1(states @ projection.kernel.numpy()), atol=5e-5)
 
 
@@ -229,19 +196,20 @@ def test_it_is_served_in_a_process_of_its_own(tmp_path: Path) -> None:
     rows, prep = prepared()
     model = model_of()
     query, item = encoded(model)
-    scores = by_hand(query, item)
+    new = model.encode_item({"title": tf.constant(["tea, milk"])}).numpy()
+    scores = np.concatenate([by_hand(query, item), by_hand(query, new)], axis=1)
     index = MaxSimIndex(tfdual.BruteForce(), candidates=36, neighbours=200)
     retriever = model.to_retriever(rows.select(Schema([ITEM, ITEM_ID])), index, prep)
-    found = retriever.search({"question": TABLE["question"].to_pylist()}, k=3)
-    np.testing.assert_allclose(found["score"], -np.sort(-scores, axis=1)[:, :3], atol=1e-4)
-    hidden = retriever.search({"question": ["tea and milk"]}, k=3, exclude=[found["id"][1].tolist()])
-    assert not set(hidden["id"][0]) & set(found["id"][1])
+    retriever.upsert({"title": ["tea, milk"], "item_id": [99]})
+    found = retriever.search({"question": TABLE["question"].to_pylist()}, k=37)
+    np.testing.assert_allclose(found["score"], -np.sort(-scores, axis=1), atol=1e-4)
+    np.testing.assert_allclose(found["score"][found["id"] == 99], scores[:, 36], atol=1e-4)
+    hidden = retriever.search({"question": ["tea and milk"]}, k=3, exclude=[found["id"][1, :3].tolist()])
+    assert not set(hidden["id"][0]) & set(found["id"][1, :3])
     pairs = {name: TABLE[name].to_pylist()[:5] for name in ("question", "title")}
     first, second = ({name: pairs[name]} for name in pairs)
     np.testing.assert_allclose(retriever.score(first, second), np.diag(scores)[:5], atol=1e-4)
     assert retriever.embed_query({"question": ["tea"]}).shape == (1, 8, 4)
-    with pytest.raises(ValueError, match="MaxSimIndex takes no further items"):
-        retriever.upsert({"title": ["new"], "item_id": [99]})
     require_equal_answers(retriever, tmp_path / "served", {"question": ["", "tea, milk", "unknown words"]}, k=4)
 
 

@@ -192,18 +192,24 @@ def test_the_loss_is_the_softmax_of_the_scores_of_the_batch(encoder: TextEncoder
     assert found == pytest.approx(loss_by_hand(scores, own[:, None] != own), rel=1e-4)
 
 
-def test_given_candidates_are_negatives_of_the_batch_and_the_right_one_among_them_is_not(directory: Path) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_given_candidates_are_negatives_of_the_batch_or_of_their_row_and_the_right_one_is_not(
+    directory: Path, shared: bool
+) -> None:
     encoder = TextEncoder.from_directory(directory, trainable_layers=1, dropout=0.0)
-    source = InBatch() + TextNegatives("others", "answer", "answer_id")
+    source = InBatch() + TextNegatives("others", "answer", "answer_id", shared)
     model = PolyEncoder(SCHEMA, encoder, codes=3, temperature=4.0, sampling_correction=False, negatives=source)
     inputs = batch("others") | {"answer_id": tf.range(1, 9, dtype=tf.int64)}
-    texts = [text.decode() for text in inputs["answer"].numpy()]
-    texts += [text.decode() for row in inputs["others"].to_list() for text in row]
+    own = [text.decode() for text in inputs["answer"].numpy()]
+    named = [(row, text.decode()) for row, texts in enumerate(inputs["others"].to_list()) for text in texts]
+    texts = own + [text for _, text in named]
     outputs = model(inputs)
     items = model.encode_item({"answer": tf.constant(texts)}).numpy()
     scores = poly_scores(outputs["query"].numpy(), items) / 4
-    kept = np.array([[text != own for text in texts] for own in texts[:8]])
+    kept = np.array([[text != right for text in texts] for right in own])
     assert (~kept).sum() > 8
+    if not shared:
+        kept[:, 8:] &= [[row == place for row, _ in named] for place in range(8)]
     found = float(model.compute_loss(inputs, None, outputs))
     assert found == pytest.approx(loss_by_hand(scores, kept), rel=1e-4)
 
@@ -229,6 +235,27 @@ def test_both_sides_share_the_encoder_and_what_follows_it(encoder: TextEncoder) 
     assert len({id(weight) for weight in model.weights}) == len(model.weights)
     assert sum("kernel" in weight.name for weight in model.weights) == 4 * LAYERS + 1
     assert model.encode_item({"answer": tf.constant(["tea"])}).shape == (1, 4)
+
+
+def test_an_item_that_is_too_long_keeps_its_first_tokens(encoder: TextEncoder) -> None:
+    found = of_context(encoder).encode_item({"answer": tf.constant(["milk " * 10_000, "tea"])}).numpy()
+    np.testing.assert_allclose(found[0], states(*["milk"] * (POSITIONS - 2)).mean(axis=0), atol=2e-5)
+    np.testing.assert_allclose(found[1], states("tea").mean(axis=0), atol=2e-5)
+
+
+@pytest.mark.parametrize("only", ["the right one", "a wrong one"])
+def test_one_candidate_is_nothing_to_learn_from_where_it_is_the_right_one(directory: Path, only: str) -> None:
+    encoder = TextEncoder.from_directory(directory, trainable_layers=1, dropout=0.0)
+    source = TextNegatives("others", "answer", "answer_id")
+    model = PolyEncoder(SCHEMA, encoder, codes=3, temperature=4.0, sampling_correction=False, negatives=source)
+    inputs = {name: values[:1] for name, values in batch("others").items()}
+    named = "tea milk!" if only == "a wrong one" else inputs["answer"].numpy()[0].decode()
+    inputs["others"] = tf.ragged.constant([[named]])
+    outputs = model(inputs)
+    items = tf.concat([outputs["item"], model.encode_item({"answer": tf.constant([named])})], axis=0)
+    scores = poly_scores(outputs["query"].numpy(), items.numpy())[0] / 4
+    wanted = np.logaddexp(*scores) - scores[0] if only == "a wrong one" else 0
+    assert float(model.compute_loss(inputs, None, outputs)) == pytest.approx(wanted, rel=1e-4, abs=1e-7)
 
 
 def prepared(schema: Schema) -> tuple[tfdual.Rows, tfdual.Preprocessor]:

@@ -31,6 +31,17 @@ def test_items_give_the_other_columns_and_unknown_ids_are_masked(lists: tf.Tenso
     assert items.log_probability.numpy()[items.mask.numpy()].tolist() == [-5, -6, -5]
 
 
+@pytest.mark.parametrize("lists", [RAGGED, PADDED], ids=["ragged", "padded"])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_what_is_not_shared_says_whose_it_is(lists: tf.Tensor, adapted: bool) -> None:
+    source = ColumnNegatives("shown", shared=False)
+    items = (source.adapt(corpus(7)) if adapted else source).draw(batch([1, 2, 3], shown=lists))
+    there = items.mask.numpy()
+    found = zip(items.ids.numpy()[there].tolist(), items.row.numpy()[there].tolist(), strict=True)
+    assert list(found) == [(5, 0), (6, 0), (5, 0), (7, 2)]
+    assert ColumnNegatives.from_config(source.get_config()).get_config() == source.get_config()
+
+
 def test_zero_is_masked_even_where_the_items_have_it() -> None:
     source = ColumnNegatives("shown").adapt([{"item_id": np.arange(8)}])
     assert kept(source.draw(batch([1, 2, 3], shown=PADDED))) == [5, 6, 5, 7]

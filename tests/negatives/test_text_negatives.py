@@ -13,7 +13,7 @@ RAGGED = tf.ragged.constant([["no", "yes"], [], ["fine", "no", "maybe"]])
 PADDED = tf.constant([["no", "yes", ""], ["", "", ""], ["fine", "no", "maybe"]])
 
 
-def drawn(lists: tf.Tensor, own: tf.Tensor = OWN) -> tuple[Items, list[str]]:
+def drawn(lists: tf.Tensor, own: tf.Tensor = OWN, **options: bool) -> tuple[Items, list[str]]:
     """The items, and the texts that were encoded."""
     seen = []
 
@@ -24,7 +24,7 @@ def drawn(lists: tf.Tensor, own: tf.Tensor = OWN) -> tuple[Items, list[str]]:
 
     columns = {"others": lists, "answer": own, "item_id": IDS}
     step = Batch(columns, tf.ones([3, 2]), Items(tf.ones([3, 2]), IDS), encode_item)
-    return TextNegatives("others", "answer").draw(step), seen
+    return TextNegatives("others", "answer", **options).draw(step), seen
 
 
 @pytest.mark.parametrize("lists", [RAGGED, PADDED], ids=["ragged", "padded"])
@@ -40,6 +40,14 @@ def test_a_text_of_the_batch_has_its_id_and_others_have_ids_of_their_own() -> No
     assert ids[0] == ids[3] < 0
     assert ids[4] < 0
     assert ids[4] != ids[0]
+
+
+@pytest.mark.parametrize("lists", [RAGGED, PADDED], ids=["ragged", "padded"])
+def test_what_is_not_shared_says_whose_it_is(lists: tf.Tensor) -> None:
+    items, seen = drawn(lists, shared=False)
+    named = [(text, row) for text, row in zip(seen, items.row.numpy().tolist(), strict=True) if text]
+    assert named == [("no", 0), ("yes", 0), ("fine", 2), ("no", 2), ("maybe", 2)]
+    assert drawn(lists)[0].row is None
 
 
 def test_a_text_that_several_items_have_is_one_of_them() -> None:
@@ -60,5 +68,5 @@ def test_a_batch_without_the_column_is_refused() -> None:
 
 
 def test_the_config_makes_the_same() -> None:
-    source = TextNegatives("a", "b", "c", name="texts")
+    source = TextNegatives("a", "b", "c", shared=False, name="texts")
     assert TextNegatives.from_config(source.get_config()).get_config() == source.get_config()

@@ -87,13 +87,14 @@ def over_given_neighbours(
         node_type: str. What they are.
         vectors: `(rows, dim)`, their initial vectors.
         messages: for each layer, by relation, what all nodes of its source type send, `(nodes, width)`.
-        neighbours: by relation, ids of the neighbours, ragged `(rows, None)` or padded with 0.
+        neighbours: by relation, ids of the neighbours, ragged `(rows, None)` or padded with 0; one outside the nodes is
+            none.
 
     Returns:
         `(rows, dim)`, and how many neighbours each has, `(rows,)`.
     """
     count = ops.shape(vectors)[0]
-    flat = {relation: _flat(lists) for relation, lists in neighbours.items()}
+    flat = {relation: _flat(lists, ops.shape(messages[0][relation])[0]) for relation, lists in neighbours.items()}
     degrees = ops.zeros_like(vectors[:, 0], dtype="float32")
     for ids, rows in flat.values():
         held = aggregate(ops.ones_like(ids, dtype="float32")[:, None], rows, count, "sum", ids > 0)
@@ -104,9 +105,7 @@ def over_given_neighbours(
         for relation in plan.into(layer, node_type):
             table = messages[layer][relation]
             ids, rows = flat.get(relation, (ops.zeros((0,), "int32"), ops.zeros((0,), "int32")))
-            known = ops.logical_and(ids > 0, ids < ops.shape(table)[0])
-            found = ops.take(table, ops.where(known, ids, 0), axis=0)
-            incoming[relation] = aggregate(found, rows, count, encoder.aggregation, known)
+            incoming[relation] = aggregate(ops.take(table, ids, axis=0), rows, count, encoder.aggregation, ids > 0)
         if encoder.symmetric:
             share = encoder.share(degrees)[:, None]
             incoming = {relation: vectors * share for relation, vectors in incoming.items()}
@@ -115,9 +114,10 @@ def over_given_neighbours(
     return encoder.finish(layers), degrees
 
 
-def _flat(lists: Tensor) -> tuple[Tensor, Tensor]:
-    """All ids, and the row of each."""
+def _flat(lists: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+    """All ids, 0 for those outside the `nodes`, and the row of each."""
     if is_ragged(lists):
-        return lists.flat_values, lists.value_rowids()
-    rows, length = ops.shape(lists)[0], ops.shape(lists)[1]
-    return ops.reshape(lists, (-1,)), ops.repeat(ops.arange(rows), length)
+        ids, rows = lists.flat_values, lists.value_rowids()
+    else:
+        ids, rows = ops.reshape(lists, (-1,)), ops.repeat(ops.arange(ops.shape(lists)[0]), ops.shape(lists)[1])
+    return ops.where(ops.logical_and(ids > 0, ids < nodes), ids, 0), rows

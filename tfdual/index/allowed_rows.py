@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, best_of_ascending, joined
 from tfdual.index.distances import scores_among
+from tfdual.index.kept_rows import rows_at
 from tfdual.index.query_blocks import by_blocks
 
 ROWS_AT_ONCE = 1 << 16
@@ -30,7 +31,7 @@ def best_allowed(rows: tf.Variable, queries: Tensor, k: Tensor, allowed: Tensor,
 
         def add(start: Tensor, *best: Tensor) -> tuple[Tensor, ...]:
             here = places[start : start + ROWS_AT_ONCE]
-            scores = scores_among(queries, tf.gather(rows, here), distance)
+            scores = scores_among(queries, rows_at(rows, here), distance)
             scores = tf.where(tf.gather(allowed, here, axis=1), scores, -float("inf"))
             positions = tf.broadcast_to(here, tf.shape(scores))
             found = best_of_ascending(positions, scores, tf.minimum(k, tf.size(here)))

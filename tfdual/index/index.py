@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfdual._aside import write_folder
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
-from tfdual.index.distances import check_distance, pair_scores, prepared_queries
+from tfdual.index.distances import check_distance, pair_scores, prepared_queries, scores_among
 from tfdual.index.embedding_blocks import EmbeddingBlocks
+from tfdual.index.fresh_items import FreshItems
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
 from tfdual.index.live_items import LiveItems
@@ -42,7 +43,6 @@ class Index(ABC):
     """
 
     interaction: Interaction = InnerProduct()  # what a query and an item become a score by
-    takes_more = True  # whether items can be added after the build
 
     def __init__(self, distance: str = "dot") -> None:
         check_distance(distance)
@@ -71,8 +71,8 @@ class Index(ABC):
         if given is not None:
             IdPositions(given)  # refuses them before the embeddings are read
         self._build(blocks)
-        given = np.arange(blocks.read) if given is None else given
-        self._live, self.dim, self.space = LiveItems(given, blocks.dim, self.distance), blocks.dim, space
+        self.dim, self.space = blocks.dim, space
+        self._live = LiveItems(np.arange(blocks.read) if given is None else given, self._fresh())
         self._traced = TracedSearches(self._find)
         return self
 
@@ -131,7 +131,7 @@ class Index(ABC):
         self, queries: Tensor, k: Tensor, exclude: Any = None, allow: Any = None, changed: Changed = (True, True)
     ) -> Found:
         """What `search_positions` gives of checked arguments."""
-        queries, changed = prepared_queries(queries, self.distance), (changed[0], self.takes_more and changed[1])
+        queries = prepared_queries(queries, self.distance)
         return live_search(self.items, self._search, queries, k, exclude, allow, changed)
 
     def upsert(self, embeddings: Any, ids: Any) -> None:
@@ -139,19 +139,16 @@ class Index(ABC):
         `compact` makes one index of them and the build when they are many.
 
         Args:
-            embeddings: `(items, dim)`.
+            embeddings: as for `build`.
             ids: `(items,)`, all different.
 
         Raises:
-            ValueError, TypeError: as for `build`; another width; an index that takes no further items.
+            ValueError, TypeError: as for `build`; another width.
         """
-        live, kind = self.items, type(self).__name__
-        if not self.takes_more:
-            raise ValueError(f"A {kind} takes no further items. Build one of all items; `delete` takes items out.")
-        blocks = EmbeddingBlocks(embeddings, self.distance)
+        live, blocks = self.items, self._blocks(embeddings, None)
         if blocks.dim != self.dim:
             raise ValueError(f"The index holds embeddings of width {self.dim}. Received {blocks.dim}.")
-        live.put(np.concatenate(list(blocks)), ids)
+        live.put(blocks.matrix(), ids)
 
     def delete(self, ids: Any) -> None:
         """Take items out; the next search doesn't find them.
@@ -167,10 +164,9 @@ class Index(ABC):
         What was traced or exported before goes on with this one: make retrievers anew from the new one.
 
         Raises:
-            ValueError: no item is left; or the index was made with `keep_embeddings=False`.
+            ValueError: no item is left; or the index doesn't keep the embeddings as they came.
         """
-        live = self.items
-        if not live.live:
+        if not (live := self.items).live:
             raise ValueError("The index holds no item any more, and none is not an index. Add items first.")
         return self._like_this().build(self.rows(), live.all_ids()[live.is_live()], self.space)
 
@@ -203,7 +199,7 @@ class Index(ABC):
         """Take in what `save` wrote."""
         self.dim, self.space = content["dim"], content["space"]
         self._load(folder, content["about"])
-        self._live = LiveItems.load(folder, self.dim, self.distance)
+        self._live = LiveItems.load(folder, self._fresh())
         return self
 
     @property
@@ -262,6 +258,10 @@ class Index(ABC):
     def _blocks(self, embeddings: Any, count: int | None) -> EmbeddingBlocks:
         """What `build` takes, checked, block by block; `count`: how many items are expected, None: unknown."""
         return EmbeddingBlocks(embeddings, self.distance, count)
+
+    def _fresh(self) -> FreshItems:
+        """What takes the items that come later; it holds none."""
+        return FreshItems((self.dim,), lambda queries, rows: scores_among(queries, rows, self.distance))
 
     @abstractmethod
     def _build(self, blocks: EmbeddingBlocks) -> None: ...

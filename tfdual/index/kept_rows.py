@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from tfdual._typing import Tensor
+
 
 class KeptRows:
     """One variable of all rows, filled block by block where their number is known, so that they are held once.
@@ -38,6 +40,15 @@ class KeptRows:
             self._variable = tf.Variable(np.concatenate(self._gathered), trainable=False)
             self._gathered = []
         return self._variable
+
+
+def rows_at(rows: tf.Variable, places: Tensor) -> Tensor:
+    """The rows at places of any shape.
+
+    `tf.gather` of the variable itself would mark it as one that is written row by row, and each later read of it would
+    copy all rows.
+    """
+    return tf.gather(rows.value(), places)
 
 
 def row_blocks(rows: tf.Variable, at_once: int) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.index.fresh_items import FreshItems
+from tfdual.index.fresh_items import FreshItems, of_one_length
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array, load_ids, save_ids, shown
 
@@ -22,13 +22,12 @@ class LiveItems:
 
     Args:
         ids: int64 or object of bytes, `(items,)`. Those of the build.
-        dim: int.
-        distance: str.
+        fresh: FreshItems. Holds none yet.
     """
 
-    def __init__(self, ids: np.ndarray, dim: int, distance: str) -> None:
+    def __init__(self, ids: np.ndarray, fresh: FreshItems) -> None:
         self._built, self._added = IdPositions(ids), IdPositions(ids[:0], grows=True)
-        self.fresh = FreshItems(dim, distance)
+        self.fresh = fresh
         self._alive = tf.Variable(np.ones(len(ids), bool), trainable=False)
         self._dead_count = tf.Variable(0, trainable=False)
         self.built = len(ids)
@@ -85,6 +84,12 @@ class LiveItems:
         built, added = self._built.positions(ids), self._added.positions(ids)
         return tf.where(built >= 0, built, tf.where(added >= 0, added + self.built, -1))
 
+    def places(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows of the build, and which fresh ones, stand for positions of any shape; -1 where none does."""
+        inside = tf.clip_by_value(positions, 0, self.built - 1)
+        alive = tf.equal(inside, positions) & tf.gather(self._alive.value(), inside)
+        return tf.where(alive, positions, -1), self.fresh.places(positions)
+
     def positions_now(self, ids: Tensor) -> Tensor:
         """`positions` of what a search can find, in a graph that fits as long as `changed` stays as it is."""
         return self.positions(ids) if self.fresh.size else self._built.positions(ids)
@@ -119,8 +124,8 @@ class LiveItems:
         positions, fresh = self.fresh.positions, self.fresh.rows
         for block in built:
             first, last = np.searchsorted(positions, [start, start + len(block)])
-            block = np.array(block)
-            block[positions[first:last] - start] = fresh[first:last]
+            block, changed = of_one_length([block, fresh[first:last]])
+            block[positions[first:last] - start] = changed
             yield block[kept[start : start + len(block)]]
             start += len(block)
         yield fresh[np.searchsorted(positions, start) :]
@@ -175,9 +180,9 @@ class LiveItems:
         )
 
     @classmethod
-    def load(cls, folder: Path, dim: int, distance: str) -> "LiveItems":
+    def load(cls, folder: Path, fresh: FreshItems) -> "LiveItems":
         """What `save` wrote."""
-        items = cls(load_ids(folder / "ids.npz"), dim, distance)
+        items = cls(load_ids(folder / "ids.npz"), fresh)
         items._added.replace(load_ids(folder / "added_ids.npz"))
         with np.load(folder / "changes.npz") as held:
             items.fresh.put(held["positions"], held["rows"])

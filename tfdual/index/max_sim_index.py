@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, filled
+from tfdual.index.fresh_items import FreshItems
 from tfdual.index.index import Index
+from tfdual.index.recall import scanned_positions
 from tfdual.index.seldom import seldom
 from tfdual.index.token_blocks import TokenBlocks
 from tfdual.index.token_candidates import candidate_items
@@ -34,7 +36,8 @@ class MaxSimIndex(Index):
 
     Without `tokens` every item is scored. With an index of tokens, each vector of the query finds its nearest tokens;
     the items that these are of are ranked by what was found, and the best `candidates` are scored exactly. Where these
-    are fewer than `k` that may be found, all items are scored.
+    are fewer than `k` that may be found, all items are scored. Items that come after the build are kept in
+    float32, and are all scored.
 
     Args:
         tokens: Index, such as `ScaNN()`, not built. Defaults to `None`: every item is scored.
@@ -48,7 +51,7 @@ class MaxSimIndex(Index):
 
     Raises:
         ValueError: numbers below 1; another dtype or number of bits; an index of tokens that is built, or takes queries
-            of several vectors; `upsert`.
+            of several vectors.
 
     Example:
         >>> texts = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.75], [0.0, 0.0]]])  # the second has one token
@@ -62,7 +65,6 @@ class MaxSimIndex(Index):
     """
 
     interaction = MaxSim()
-    takes_more = False
 
     def __init__(
         self,
@@ -105,9 +107,15 @@ class MaxSimIndex(Index):
         self._store = TokenStore.of(codec, _watched(blocks, rows), blocks.dim)
         self.tokens.build(np.concatenate(rows))
 
+    def _fresh(self) -> FreshItems:
+        return FreshItems((None, self.dim), self.interaction.among)
+
+    def _scanned(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
+        return best_of_all(self._store, queries, k, allowed)
+
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self.tokens is None:
-            return best_of_all(self._store, queries, k, allowed)
+            return self._scanned(queries, k, allowed, count)
         items, scores = self._found(queries, k)
         if allowed is not None:
             items = tf.where(_at(allowed, items), items, -1)
@@ -121,7 +129,7 @@ class MaxSimIndex(Index):
         def of_chosen() -> Found:
             return filled(best_of_own(self._store, queries, chosen, tf.minimum(k, tf.shape(chosen)[1])), k)
 
-        return tf.cond(lacking, seldom(lambda: best_of_all(self._store, queries, k, allowed)), of_chosen)
+        return tf.cond(lacking, seldom(lambda: self._scanned(queries, k, allowed, count)), of_chosen)
 
     def _found(self, queries: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """Items and scores of the tokens that the queries' vectors find, `(batch, vectors, n)`."""
@@ -141,16 +149,7 @@ class MaxSimIndex(Index):
 
     def exact_positions(self, queries: Any, k: int) -> np.ndarray:
         """Positions of the best `k` items of each query by the scores of all, as they are kept, `(queries, k)`."""
-        alive = tf.constant(self.items.is_live()[None])
-        k = min(k, self.size)
-        return best_of_all(self._store, tf.convert_to_tensor(queries, tf.float32), tf.constant(k), alive)[0].numpy()
-
-    def rows(self) -> Iterator[np.ndarray]:
-        """The items that can be found, `(items, tokens, dim)` with zeros as padding, block by block, by position."""
-        live, start = self.items.is_live(), 0
-        for block in self._rows():
-            yield block[live[start : start + len(block)]]
-            start += len(block)
+        return scanned_positions(self.items, self._scanned, queries, k)
 
     @property
     def is_exact(self) -> bool:

@@ -10,9 +10,11 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found
 from tfdual.index.embedding_blocks import ROWS_AT_ONCE, EmbeddingBlocks
+from tfdual.index.fresh_items import FreshItems
 from tfdual.index.index import Index
 from tfdual.index.kept_rows import row_blocks
-from tfdual.index.poly_scan import PolyScan
+from tfdual.index.poly_scan import PolyScan, list_scores
+from tfdual.index.recall import scanned_positions
 from tfdual.index.search_arguments import checked_ids
 from tfdual.interactions import PolyAttention
 
@@ -33,7 +35,7 @@ class PolyIndex(Index):
 
     Raises:
         ValueError: a first stage that is built, or takes queries of several vectors; candidates below 1; a scale that
-            is not above 0; `upsert`.
+            is not above 0.
 
     Example:
         >>> index = PolyIndex().build(np.eye(3), ids=["tea", "milk", "salt"])
@@ -43,8 +45,6 @@ class PolyIndex(Index):
 
     Reference: Humeau et al., 2020, "Poly-encoders", arXiv:1905.01969
     """
-
-    takes_more = False
 
     def __init__(self, first: Index | None = None, candidates: int = 1000, scale: float = 1.0) -> None:
         super().__init__()
@@ -80,8 +80,13 @@ class PolyIndex(Index):
                 f"The index scores queries of shape (batch, codes, {self.dim}), and a list of ids for each. Received "
                 f"the shapes {tuple(queries.shape)} and {tuple(positions.shape)}."
             )
-        positions = tf.where(tf.gather(live.alive[0], tf.maximum(positions, 0)), positions, -1)
-        return self._scan.of_lists(queries, positions)
+        built, fresh = live.places(positions)
+        scores = list_scores(self.interaction, self._scan.vectors, queries, built)
+        return tf.cond(
+            live.fresh.count > 0,
+            lambda: tf.maximum(scores, list_scores(self.interaction, live.fresh.variables[0], queries, fresh)),
+            lambda: scores,
+        )
 
     def pair_scores(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of each query with its item, `(batch, codes, dim)`, `(batch, dim)` -> `(batch,)`."""
@@ -89,9 +94,7 @@ class PolyIndex(Index):
 
     def exact_positions(self, queries: Any, k: int) -> np.ndarray:
         """Positions of the best `k` items of each query by the scores of all, `(queries, k)`."""
-        queries = tf.convert_to_tensor(queries, tf.float32)
-        k = tf.constant(min(k, self.items.live))
-        return self._scan.best_of_all(queries, k, self.items.alive)[0].numpy()
+        return scanned_positions(self.items, self._scanned, queries, k)
 
     @property
     def is_exact(self) -> bool:
@@ -104,9 +107,15 @@ class PolyIndex(Index):
         if self.first is not None:
             self.first.build(rows)
 
+    def _fresh(self) -> FreshItems:
+        return FreshItems((self.dim,), self.interaction.among)
+
+    def _scanned(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
+        return self._scan.best_of_all(queries, k, allowed)
+
     def _search(self, queries: Tensor, k: Tensor, allowed: Tensor | None, count: Tensor | None) -> Found:
         if self.first is None:
-            return self._scan.best_of_all(queries, k, allowed)
+            return self._scanned(queries, k, allowed, count)
         wanted = tf.minimum(tf.maximum(k, self.candidates), self._scan.items)
         positions, _ = self.first.search_now(self.interaction.pooled(queries), wanted, None, allowed)
         return self._scan.best_of_candidates(queries, positions, k)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index._block_top_k import WIDTH, block_top_k
 from tfdual.index.best_places import Found, best_of
+from tfdual.index.kept_rows import rows_at
 from tfdual.index.query_blocks import by_blocks
 from tfdual.index.seldom import seldom
 from tfdual.interactions.poly_attention import PolyAttention, is_there
@@ -74,26 +75,7 @@ class PolyScan:
             positions: int32 `(batch, candidates)`; -1 where there is none.
             k: int32 scalar, at most as many.
         """
-
-        def search(queries: Tensor, positions: Tensor) -> Found:
-            return best_of(positions, self._of_lists(queries, positions), k)
-
-        return by_blocks(search, [queries, positions], k, self._lists_at_once(positions))
-
-    def of_lists(self, queries: Tensor, positions: Tensor) -> Tensor:
-        """The scores of lists of items, float32 `(batch, n)`; -inf where the position is -1."""
-
-        def score(queries: Tensor, positions: Tensor) -> Found:
-            return positions, self._of_lists(queries, positions)
-
-        return by_blocks(score, [queries, positions], tf.shape(positions)[1], self._lists_at_once(positions))[1]
-
-    def _of_lists(self, queries: Tensor, positions: Tensor) -> Tensor:
-        vectors = tf.gather(self.vectors, tf.maximum(positions, 0))  # (batch, n, dim)
-        return tf.where(positions < 0, -float("inf"), self._interaction.each(queries, vectors))
-
-    def _lists_at_once(self, positions: Tensor) -> Tensor:
-        return tf.maximum(VALUES_AT_ONCE // tf.maximum(tf.shape(positions)[1] * self.vectors.shape[1], 1), 1)
+        return best_of(positions, list_scores(self._interaction, self.vectors, queries, positions), k)
 
     def _of_all(self, queries: Tensor) -> Tensor:
         """`(batch, items)`."""
@@ -119,6 +101,25 @@ class PolyScan:
         )
         blocks = tf.reshape(tf.transpose(blocks, [1, 0, 2]), [-1, whole * ITEMS_AT_ONCE])
         return tf.concat([blocks, rest], axis=1)
+
+
+def list_scores(interaction: PolyAttention, vectors: tf.Variable, queries: Tensor, positions: Tensor) -> Tensor:
+    """The scores of lists of items, float32 `(batch, n)`; -inf where the position is -1.
+
+    Args:
+        interaction: PolyAttention.
+        vectors: float32 `(items, dim)`, of one item at least.
+        queries: float32 `(batch, codes, dim)`.
+        positions: int32 `(batch, n)`.
+    """
+
+    def score(queries: Tensor, positions: Tensor) -> Found:
+        own = rows_at(vectors, tf.maximum(positions, 0))  # (block, n, dim)
+        return positions, tf.where(positions < 0, -float("inf"), interaction.each(queries, own))
+
+    count = tf.shape(positions)[1]
+    at_once = tf.maximum(VALUES_AT_ONCE // tf.maximum(count * vectors.shape[1], 1), 1)
+    return by_blocks(score, [queries, positions], count, at_once)[1]
 
 
 def _plain(queries: Tensor, scale: float) -> Callable[[Tensor], Tensor]:

@@ -1,13 +1,15 @@
 """How much of the exact result a search finds, and on which queries that is asked."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfdual.index.best_places import Found, joined
 from tfdual.index.distances import prepared_queries, scores_among
+from tfdual.index.live_items import LiveItems
+from tfdual.index.live_search import live_search
 
 if TYPE_CHECKING:
     from tfdual.index.index import Index
@@ -46,6 +48,12 @@ def exact_positions(index: "Index", queries: np.ndarray, k: int) -> np.ndarray:
     for _ in exact.watching(index.rows()):
         pass
     return np.flatnonzero(index.items.is_live())[exact.positions]
+
+
+def scanned_positions(live: LiveItems, scan: Callable[..., Found], queries: Any, k: int) -> np.ndarray:
+    """Positions of the best `k` items by a search of the build that is exact, `(queries, k)`; as for `live_search`."""
+    queries = tf.convert_to_tensor(queries, tf.float32)
+    return live_search(live, scan, queries, tf.constant(k), None, None, live.changed)[0].numpy()
 
 
 def measured_recall(index: "Index", queries: np.ndarray, k: int = K) -> float:

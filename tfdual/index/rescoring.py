@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, best_of
 from tfdual.index.distances import scores_of
+from tfdual.index.kept_rows import rows_at
 from tfdual.index.query_blocks import by_blocks
 
 VALUES_AT_ONCE = 1 << 24  # 64 MiB
@@ -22,7 +23,7 @@ def rescored(rows: tf.Variable, queries: Tensor, positions: Tensor, k: Tensor, d
     """
 
     def score(queries: Tensor, positions: Tensor) -> Found:
-        candidates = tf.gather(rows, tf.maximum(positions, 0))  # (block, candidates, dim)
+        candidates = rows_at(rows, tf.maximum(positions, 0))  # (block, candidates, dim)
         scores = scores_of(queries, candidates, distance)
         return best_of(positions, tf.where(positions < 0, -float("inf"), scores), k)
 

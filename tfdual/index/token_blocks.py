@@ -33,6 +33,13 @@ class TokenBlocks:
         self.dim = self._first[0].shape[1]
         self.read = 0
 
+    def matrix(self) -> np.ndarray:
+        """All items at once, `(items, tokens, dim)` with zeros behind the tokens of those that have fewer."""
+        rows, lengths = (np.concatenate(parts) for parts in zip(*self, strict=True))
+        items = np.zeros((len(lengths), lengths.max(), self.dim), np.float32)
+        items[np.arange(lengths.max()) < lengths[:, None]] = rows
+        return items
+
     def __iter__(self) -> Iterator[Block]:
         block = self._first
         self._first = None

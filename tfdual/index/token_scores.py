@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.best_places import Found, best_of, best_of_ascending, filled
+from tfdual.index.kept_rows import rows_at
 from tfdual.index.query_blocks import by_blocks
 from tfdual.index.token_store import TOKENS_AT_ONCE, TokenStore
 
@@ -70,7 +71,7 @@ def scores_of(store: TokenStore, queries: Tensor, positions: Tensor) -> Tensor:
 
     def block(place: Tensor) -> Tensor:
         here = positions[place * at_once : (place + 1) * at_once]
-        starts, ends = tf.gather(store.splits, here), tf.gather(store.splits, here + 1)
+        starts, ends = rows_at(store.splits, here), rows_at(store.splits, here + 1)
         return _scores(store.at(tf.ragged.range(starts, ends).values), ends - starts, queries)
 
     return _joined(block, -(-tf.size(positions) // at_once), queries)

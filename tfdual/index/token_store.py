@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdual._typing import Tensor
+from tfdual.index.kept_rows import rows_at
 from tfdual.index.token_blocks import Block
 from tfdual.index.token_codecs import TokenCodec
 
@@ -59,7 +60,7 @@ class TokenStore:
 
     def at(self, places: Tensor) -> Tensor:
         """The tokens at places `(tokens,)`: `(tokens, dim)`."""
-        return self._read({name: tf.gather(values, places) for name, values in self._written.items()})
+        return self._read({name: rows_at(values, places) for name, values in self._written.items()})
 
     def _read(self, written: dict[str, Tensor]) -> Tensor:
         rows = self._codec.read(written, {name: values.value() for name, values in self._shared.items()}, self.dim)

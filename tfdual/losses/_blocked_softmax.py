@@ -26,6 +26,7 @@ class Negatives:
     left_out: Tensor | None = None  # (pairs, 2), a query and a candidate, in the order of the queries
     hardest: int | None = None
     log_count: Tensor | None = None  # (candidates,), what is added once the hardest are chosen
+    row: Tensor | None = None  # (candidates,), int32, the one query that it is a negative of; -1: of all
 
 
 def loss_and_gradients(
@@ -71,13 +72,13 @@ def _scorer(vectors: Tensor, negatives: Negatives, count: Count, size: Count) ->
     is_last = ops.concatenate([ops.zeros_like(vectors[1:, 0]), ops.ones((1,))], axis=0)
     bias = ops.where(is_last > 0, 0.0, fill(negatives.bias, spare, -float("inf")))
     columns = ops.transpose(ops.concatenate([vectors, bias[:, None], is_last[:, None]], axis=1))
-    without_own = _without_own(negatives, count, size)
+    without_own, without_others = _without_own(negatives, count, size), _without_others(negatives, size)
     log_count = None if negatives.log_count is None else fill(negatives.log_count, spare, 0.0)[:-1]
     pairs_of = None if negatives.left_out is None else _pairs_by_block(negatives.left_out, count, size)
 
     def scores_of(block: Count, query: Tensor, positive: Tensor) -> Tensor:
         scores = ops.matmul(ops.concatenate([query, ops.ones_like(query[:, :1]), positive[:, None]], axis=1), columns)
-        scores = without_own(scores, block)
+        scores = without_others(without_own(scores, block), block)
         if pairs_of is not None:
             scores = _without(scores, pairs_of(block))
         return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, log_count)
@@ -96,6 +97,20 @@ def _without_own(negatives: Negatives, count: Count, size: Count) -> Callable:
         rows = ops.arange(size, dtype=own.dtype)
         return lambda scores, block: _without(scores, ops.stack([rows, own[block]], axis=1))
     return lambda scores, block: scores
+
+
+def _without_others(negatives: Negatives, size: Count) -> Callable:
+    """A function of scores and block: the scores with minus infinity at what is another query's negative alone."""
+    if negatives.row is None:
+        return lambda scores, block: scores
+    row = fill(negatives.row, _spare(negatives.bias), -1)
+    queries = ops.arange(size, dtype="int32")
+
+    def without(scores: Tensor, block: Count) -> Tensor:
+        own = ops.equal((queries + block * size)[:, None], row)
+        return ops.where(ops.logical_or(own, row < 0), scores, -float("inf"))
+
+    return without
 
 
 def _pairs_by_block(left_out: Tensor, count: Count, size: Count) -> Callable:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keras import ops
 
 from tfdual._backend import data_dependent_shapes, distinct_rows, equal_pairs
-from tfdual._items import Items
+from tfdual._items import Items, row_of
 from tfdual._typing import Tensor
 from tfdual.losses._blocked_softmax import Negatives, loss_and_gradients
 from tfdual.losses._positives import OneEach, Shared
@@ -42,8 +42,9 @@ def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
         distinct: bool. Score an item that stands `n` times in the batch once as a negative, by its first row, and
             count it `n` times. Where rows of one id have one embedding, the result is the same, and faster the
             more often items repeat. TensorFlow backend only. Defaults to `False`.
-        extra: `Items`. Further negatives of every query, but of those whose positive has the same id. What its mask
-            leaves out gets a gradient of 0, whatever its embedding holds. Defaults to `None`: none.
+        extra: `Items`. Further negatives of every query, or of the query of its `row`, but of those whose positive has
+            the same id. What its mask leaves out gets a gradient of 0, whatever its embedding holds. Defaults to
+            `None`: none.
         left_out: int `(pairs, 2)`, pairs of a row and a candidate that is none of its negatives, in any order.
             Candidates are counted through the batch's rows, then the extra items; with `in_batch=False`, through
             the extra items alone. A row's own positive always stays; with `distinct`, a row stands for all of its item.
@@ -166,7 +167,16 @@ def _negatives(
         left_out = of_queries if left_out is None else ops.concatenate([of_queries, left_out], axis=0)
     left_out = None if left_out is None else _in_order_of_queries(left_out)
     own = batch.own if places is None and query_of is None else None
-    return Negatives(bias, own, places, left_out, hardest, log_count)
+    row = None if extra is None or extra.row is None else _queries_alone(count, extra, query_of)
+    return Negatives(bias, own, places, left_out, hardest, log_count, row)
+
+
+def _queries_alone(count: Tensor | int, extra: Items, query_of: Tensor | None) -> Tensor:
+    """The one query that each candidate is a negative of, or -1, int32: after `count` of the batch, the extra items."""
+    row = row_of(extra)
+    if query_of is not None:
+        row = ops.where(row < 0, -1, ops.take(query_of, ops.maximum(row, 0)))
+    return ops.concatenate([ops.full((count,), -1, "int32"), row], axis=0)
 
 
 def _items_of_queries(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None, query_of: Tensor) -> Tensor:

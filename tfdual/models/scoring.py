@@ -103,6 +103,9 @@ class Scoring:
         kept = ops.not_equal(pairs.item.ids[:, None], candidates.ids)
         if candidates.mask is not None:
             kept = ops.logical_and(kept, candidates.mask)
+        if candidates.row is not None:
+            own_row = ops.equal(ops.arange(ops.shape(kept)[0], dtype="int32")[:, None], candidates.row)
+            kept = ops.logical_and(kept, ops.logical_or(own_row, candidates.row < 0))
         positive = ops.zeros_like(kept)
         if known is not None:
             marked = ops.logical_and(kept, _marked(known, ops.shape(kept)))

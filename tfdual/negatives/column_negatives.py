@@ -1,5 +1,6 @@
 """Negatives that the training rows name themselves."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import keras
@@ -12,6 +13,7 @@ from tfdual._typing import Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.catalogue import UNKNOWN, Catalogue
 from tfdual.negatives.negatives import Negatives
+from tfdual.negatives.own_rows import own_rows
 from tfdual.negatives.stored_catalogue import CatalogueLike, StoredCatalogue
 
 
@@ -19,8 +21,8 @@ from tfdual.negatives.stored_catalogue import CatalogueLike, StoredCatalogue
 class ColumnNegatives(Negatives):
     """The items of an id list column, e.g. what was shown and not clicked, or hard negatives that were prepared.
 
-    What one row names is a negative of every query of the batch. They follow no distribution, and are there for
-    certain.
+    What one row names is a negative of every query of the batch, or of its own alone. They follow no distribution, and
+    are there for certain.
 
     An item tower that reads the id alone needs no more. For one that reads other columns, and for the sampling
     correction, `adapt` reads the items. An id that is 0, or that the items lack, is masked out.
@@ -28,6 +30,8 @@ class ColumnNegatives(Negatives):
     Args:
         column: str. Column of model-ready ids, ragged `(batch, None)`, or `(batch, length)` padded with 0.
         item_id: str. The column of ids that the item tower reads. Defaults to `"item_id"`.
+        shared: bool. Every query of the batch is trained against what each row names. `False`: a row's query against
+            what that row names alone. Defaults to `True`.
 
     Raises:
         ValueError: a batch without the column.
@@ -44,10 +48,11 @@ class ColumnNegatives(Negatives):
     Reference: Karpukhin et al., 2020, "Dense passage retrieval for open-domain question answering", arXiv:2004.04906
     """
 
-    def __init__(self, column: str, item_id: str = "item_id", **kwargs: Any) -> None:
+    def __init__(self, column: str, item_id: str = "item_id", shared: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.column = column
         self.item_id = item_id
+        self.shared = shared
         self._catalogue = StoredCatalogue("ColumnNegatives")
         self.supports_jit = keras.backend.backend() != "tensorflow"  # ragged lists; the items stay in main memory
 
@@ -70,7 +75,11 @@ class ColumnNegatives(Negatives):
                 f"ColumnNegatives reads the column '{self.column}'. The batch has {sorted(batch.columns)}. Add it to "
                 "the schema, or leave this source out."
             )
-        ids = self._ids(batch.columns[self.column])
+        lists = batch.columns[self.column]
+        items = self._drawn(batch, self._ids(lists))
+        return items if self.shared else replace(items, row=own_rows(lists))
+
+    def _drawn(self, batch: Batch, ids: Tensor) -> Items:
         known = ops.not_equal(ids, UNKNOWN)
         if not self._catalogue.is_there:
             return keep_items(batch.encode_item({self.item_id: ids}), known)
@@ -90,4 +99,4 @@ class ColumnNegatives(Negatives):
         self._catalogue.load(store)
 
     def get_config(self) -> dict:
-        return super().get_config() | {"column": self.column, "item_id": self.item_id}
+        return super().get_config() | {"column": self.column, "item_id": self.item_id, "shared": self.shared}

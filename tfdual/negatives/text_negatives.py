@@ -1,5 +1,6 @@
 """Negatives that the training rows name by their texts."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.negatives import Negatives
+from tfdual.negatives.own_rows import own_rows
 
 HASHES = 2**62
 
@@ -19,14 +21,17 @@ HASHES = 2**62
 class TextNegatives(Negatives):
     """The texts of a column of lists, e.g. the candidates among which a dialogue's answer was to be chosen.
 
-    What one row names is a negative of every query of the batch; an empty text is none. The positive may stand among
-    the candidates: a text that equals that of an item of the batch is this item, and no negative of its own query. The
-    texts follow no distribution and have no probability, so that the model is trained with `sampling_correction=False`.
+    What one row names is a negative of every query of the batch, or of its own alone; an empty text is none. The
+    positive may stand among the candidates: a text that equals that of an item of the batch is this item, and no
+    negative of its own query. The texts follow no distribution and have no probability, so that the model is trained
+    with `sampling_correction=False`.
 
     Args:
         column: str. Column of texts, ragged `(batch, None)`, or `(batch, candidates)` padded with `""`.
         item: str. The column of text that the item's encoder reads; it must read no other.
         item_id: str. The model's column of item ids. Defaults to `"item_id"`.
+        shared: bool. Every query of the batch is trained against what each row names. `False`: a row's query against
+            what that row names alone. Defaults to `True`.
 
     Raises:
         ValueError: a batch without one of these columns.
@@ -44,11 +49,12 @@ class TextNegatives(Negatives):
     Reference: Humeau et al., 2020, arXiv:1905.01969
     """
 
-    def __init__(self, column: str, item: str, item_id: str = "item_id", **kwargs: Any) -> None:
+    def __init__(self, column: str, item: str, item_id: str = "item_id", shared: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.column = column
         self.item = item
         self.item_id = item_id
+        self.shared = shared
         self.supports_jit = keras.backend.backend() != "tensorflow"  # strings
 
     def draw(self, batch: Batch) -> Items:
@@ -63,7 +69,8 @@ class TextNegatives(Negatives):
         texts = lists.flat_values if is_ragged(lists) else tf.reshape(lists, [-1])
         ids = self._ids(texts, batch.columns[self.item], batch.item.ids)
         items = batch.encode_item({self.item: texts, self.item_id: ids})
-        return keep_items(items, tf.not_equal(texts, ""))
+        items = keep_items(items, tf.not_equal(texts, ""))
+        return items if self.shared else replace(items, row=own_rows(lists))
 
     def _ids(self, texts: Tensor, own: Tensor, own_ids: Tensor) -> Tensor:
         """The id of the batch's item with that text, else a negative number that equal texts share."""
@@ -73,4 +80,9 @@ class TextNegatives(Negatives):
         return tf.tensor_scatter_nd_update(-1 - hashes, pairs[:, :1], known)
 
     def get_config(self) -> dict:
-        return super().get_config() | {"column": self.column, "item": self.item, "item_id": self.item_id}
+        return super().get_config() | {
+            "column": self.column,
+            "item": self.item,
+            "item_id": self.item_id,
+            "shared": self.shared,
+        }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +28,8 @@ from tfdual.serving.served_tower import Columns, ServedTower, pair_schema
 
 DEFAULT_TOWER = "default"
 _BETWEEN = "\x1f"
+
+Find = Callable[[Columns, Columns], Columns]
 
 
 def signature_name(name: str, tower: str) -> str:
@@ -137,9 +140,8 @@ class ServedGraph(tf.Module):
         if tower is None:
             raise ValueError("Items are embedded by the item tower, and none is here.")
         ragged = to_ragged(features, items.schema)
-        ready = tower.ready({name: features[name] for name in tower.schema.column_names})
-        embeddings = tower.embed_ready(ready).numpy()
-        items.index.upsert(embeddings, features[item_id].numpy())
+        embeddings, ready = tower.encoded({name: features[name] for name in tower.schema.column_names})
+        items.index.upsert(embeddings.numpy(), features[item_id].numpy())
         positions = items.index.items.positions(features[item_id]).numpy()
         items.columns.put(positions, ragged)
         items.features.put(positions, ready)
@@ -158,9 +160,10 @@ class ServedGraph(tf.Module):
             defaults[name] = missing_values(schema) | (left_out if options else {})
 
         for name, tower in self.towers.items():
-            add("serving_default", name, self._searching(tower), tower.schema, True)
+            find = tf.function(partial(self._found, tower), autograph=False)  # traced once for both
+            add("serving_default", name, _searching(tower, find, list(option)), tower.schema, True)
             add("embed_query", name, _embedding(tower), tower.schema, False)
-            functions[signature_name("serving_examples", name)] = self._searching_examples(tower)
+            functions[signature_name("serving_examples", name)] = self._searching_examples(tower, find)
             if self.items.tower is not None:
                 both = pair_schema(tower.schema, self.items.tower.schema)
                 add("score", name, self._scoring(tower, self.items.tower), both, False)
@@ -168,23 +171,14 @@ class ServedGraph(tf.Module):
             add("embed_item", DEFAULT_TOWER, _embedding(self.items.tower), self.items.tower.schema, False)
         return functions, defaults
 
-    def _searching(self, tower: ServedTower) -> Callable[[Columns], Columns]:
-        def search(inputs: Columns) -> Columns:
-            inputs = one_row_each(inputs, tower.schema)
-            features = {name: inputs[name] for name in tower.schema.column_names}
-            return self._found(tower.ready(features), tower, inputs)
-
-        return search
-
-    def _searching_examples(self, tower: ServedTower) -> Any:
+    def _searching_examples(self, tower: ServedTower, find: Find) -> Any:
         filtered = bool(self.items.filters)
-
-        def search_examples(examples: Tensor) -> Columns:
-            features, options = parse_examples(examples, tower.schema, self.id_kind, filtered)
-            return self._found(tower.ready(features), tower, options)
-
         spec = tf.TensorSpec([None], tf.string, name="examples")
-        return tf.function(search_examples, input_signature=[spec], autograph=False)
+        return tf.function(
+            lambda examples: find(*parse_examples(examples, tower.schema, self.id_kind, filtered)),
+            input_signature=[spec],
+            autograph=False,
+        )
 
     def _scoring(self, query: ServedTower, item: ServedTower) -> Callable[[Columns], Columns]:
         schema = pair_schema(query.schema, item.schema)
@@ -198,10 +192,10 @@ class ServedGraph(tf.Module):
 
         return score
 
-    def _found(self, ready: Columns, tower: ServedTower, options: Columns) -> Columns:
+    def _found(self, tower: ServedTower, features: Columns, options: Columns) -> Columns:
         """Ids, scores and attributes, `(batch, k)`; `k` the largest of the batch."""
         index, columns, reranker = self.items.index, self.items.columns, self.items.reranker
-        queries = tower.embed_ready(ready)
+        queries, ready = tower.encoded(features)
         with tf.control_dependencies([_at_least_one(options["k"])]):
             most = tf.maximum(tf.reduce_max(options["k"]), 1)  # an empty batch has none
         wanted = most if reranker is None else tf.maximum(most, reranker.candidates)
@@ -251,6 +245,15 @@ class ServedGraph(tf.Module):
 
         masks = tf.map_fn(mask, different, fn_output_signature=tf.TensorSpec([None], tf.bool))
         return tf.cond(tf.size(different) == 1, lambda: masks, lambda: tf.gather(masks, which))
+
+
+def _searching(tower: ServedTower, find: Find, options: Sequence[str]) -> Callable[[Columns], Columns]:
+    def search(inputs: Columns) -> Columns:
+        inputs = one_row_each(inputs, tower.schema)
+        features = {name: inputs[name] for name in tower.schema.column_names}
+        return find(features, {name: inputs[name] for name in options})
+
+    return search
 
 
 def _embedding(tower: ServedTower) -> Callable[[Columns], Columns]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
-from tfdual.serving.raw_input import to_ragged
+from tfdual.serving.raw_input import tensor_spec, to_ragged
 
 Columns = dict[str, Tensor]
 
@@ -37,11 +38,21 @@ class ServedTower:
 
     def embed(self, features: Columns) -> Tensor:
         """Dense columns of a request -> float32 `(batch, dim)`."""
-        return self.embed_ready(self.ready(features))
+        return self.encoded(features)[0]
 
-    def embed_ready(self, ready: Columns) -> Tensor:
-        """Model-ready columns -> float32 `(batch, dim)`."""
-        return tf.cast(self.encode(ready), tf.float32)
+    @cached_property
+    def encoded(self) -> Callable[[Columns], tuple[Tensor, Columns]]:
+        """From dense columns of a request to float32 `(batch, dim)` and model-ready columns.
+
+        A function of TensorFlow, so that the tower is traced once for all signatures that call it.
+        """
+
+        def encoded(features: Columns) -> tuple[Tensor, Columns]:
+            ready = self.ready(features)
+            return tf.cast(self.encode(ready), tf.float32), ready
+
+        specs = {column.name: tensor_spec(column) for column in self.schema}
+        return tf.function(encoded, input_signature=[specs], autograph=False)
 
 
 def pair_schema(query: Schema, item: Schema) -> Schema:

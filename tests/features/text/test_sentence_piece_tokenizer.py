@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from tests.features.text.tiny_model import DIM, bert_config, bert_states, bert_tensors, write_model
+from tests.features.text.tiny_model import bert_states, write_roberta
 from tfdual.features import TextEncoder
 
 sentencepiece = pytest.importorskip("sentencepiece", reason="needs the extra text")
@@ -32,17 +32,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sentence_iterator=iter(SENTENCES), model_writer=model, vocab_size=120, hard_vocab_limit=False, minloglevel=2
     )
     size = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue()).vocab_size() + 2
-    tensors = bert_tensors(prefix="roberta.", positions=22)
-    rows = np.random.default_rng(1).normal(size=(size, DIM)).astype("float32")
-    tensors["roberta.embeddings.word_embeddings.weight"] = rows
-    tensors["roberta.embeddings.token_type_embeddings.weight"] = tensors.pop(
-        "roberta.embeddings.token_type_embeddings.weight"
-    )[:1]
-    config = bert_config(
-        model_type="xlm-roberta", vocab_size=size, max_position_embeddings=22, layer_norm_eps=1e-5, type_vocab_size=1
-    )
-    write_model(folder, config, tensors)
-    (folder / "vocab.txt").unlink()
+    write_roberta(folder, "xlm-roberta", size)
     (folder / "sentencepiece.bpe.model").write_bytes(model.getvalue())
     return folder
 

@@ -79,8 +79,25 @@ def sentence_transformer_files(mode: str, normalize: bool = True, max_length: in
     }
 
 
-def bert_states(tensors: Tensors, ids: Sequence[int], epsilon: float = 1e-12) -> np.ndarray:
-    """The states of one text's tokens after all layers, float64 `(length, DIM)`, by loops over heads and rows."""
+def write_roberta(folder: Path, model_type: str, size: int) -> Tensors:
+    """A directory of `size` pieces without its vocabulary; returns the tensors as `bert_states` reads them."""
+    names = ("word", "position", "token_type")
+    words, positions, types = (f"embeddings.{name}_embeddings.weight" for name in names)
+    tensors = bert_tensors(positions=POSITIONS + 2)
+    tensors[words] = np.random.default_rng(1).normal(size=(size, DIM)).astype("float32")
+    tensors[types] = tensors[types][:1]
+    sizes = {"vocab_size": size, "max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1}
+    config = bert_config(model_type=model_type, layer_norm_eps=1e-5, **sizes)
+    write_model(folder, config, {f"roberta.{name}": tensor for name, tensor in tensors.items()})
+    (folder / "vocab.txt").unlink()
+    return tensors | {positions: tensors[positions][2:]}
+
+
+def bert_states(tensors: Tensors, ids: Sequence[int], epsilon: float = 1e-12, read: int | None = None) -> np.ndarray:
+    """The states of one text's tokens after all layers, float64 `(length, DIM)`, by loops over heads and rows.
+
+    All tokens read the first `read` alone.
+    """
     t = {name: tensor.astype("float64") for name, tensor in tensors.items()}
     x = t["embeddings.word_embeddings.weight"][list(ids)] + t["embeddings.position_embeddings.weight"][: len(ids)]
     x = normal(t, "embeddings.LayerNorm", x + t["embeddings.token_type_embeddings.weight"][0], epsilon)
@@ -91,8 +108,8 @@ def bert_states(tensors: Tensors, ids: Sequence[int], epsilon: float = 1e-12) ->
         for head in range(HEADS):
             own = slice(head * DIM // HEADS, (head + 1) * DIM // HEADS)
             for row in range(len(ids)):
-                shares = np.exp(key[:, own] @ query[row, own] / math.sqrt(DIM // HEADS))
-                mixed[row, own] = shares / shares.sum() @ value[:, own]
+                shares = np.exp(key[:read, own] @ query[row, own] / math.sqrt(DIM // HEADS))
+                mixed[row, own] = shares / shares.sum() @ value[:read, own]
         x = normal(t, f"{at}.attention.output.LayerNorm", x + linear(t, f"{at}.attention.output.dense", mixed), epsilon)
         hidden = linear(t, f"{at}.intermediate.dense", x)
         hidden = hidden * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2))) / 2

@@ -13,7 +13,7 @@ from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.features.text.byte_pair_tokenizer import BytePairTokenizer
-from tfdual.features.text.character_kinds import PUNCTUATION
+from tfdual.features.text.character_kinds import PUNCTUATION, SPACES
 from tfdual.features.text.checkpoint import Tokenizer
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.text_encoder import TOKENS_AT_ONCE, TextEncoder
@@ -21,6 +21,7 @@ from tfdual.features.text.word_piece_tokenizer import WordPieceTokenizer
 
 MASKS = ("[MASK]", "<mask>")
 FAIRSEQ = ["<s>", "<pad>", "</s>", "<unk>"]  # before the pieces of SentencePiece, of which the first three are left out
+SPACE_OF_PIECES = "2581"  # how SentencePiece writes a space
 
 
 @register
@@ -39,8 +40,8 @@ class TokenVectors(keras.layers.Layer):
             encoder.
         augment: bool. Fill each text up to `max_length` tokens with `[MASK]`: they read the text, which doesn't read
             them, and each has a vector that counts. For queries. Defaults to `False`.
-        skip_punctuation: bool. Tokens of punctuation alone have no vector, though the others read them. For items.
-            Defaults to `False`.
+        skip_punctuation: bool. Tokens of punctuation and spaces alone have no vector, though the others read them. For
+            items. Defaults to `False`.
         marker: str. A piece of the vocabulary that stands after the first token, and tells queries from items, such as
             `[unused0]`. Defaults to `None`: none.
 
@@ -89,8 +90,7 @@ class TokenVectors(keras.layers.Layer):
         pieces = _pieces(encoder.tokenizer)
         self._mask_id = self._place(MASKS, pieces, "leave augment out") if augment else None
         self._marker_id = None if marker is None else self._place((marker,), pieces, "take another marker, or none")
-        punctuation = _characters(PUNCTUATION)
-        self._skipped = np.array([_is_of(punctuation, piece) for piece in pieces]) if skip_punctuation else None
+        self._skipped = _without_words(encoder.tokenizer, pieces) if skip_punctuation else None
 
     def _place(self, names: tuple[str, ...], pieces: list[str], advice: str) -> int:
         found = [pieces.index(name) for name in names if name in pieces]
@@ -192,7 +192,8 @@ def _characters(ranges: str) -> frozenset[str]:
     return frozenset(chr(point) for low, _, high in bounds for point in range(int(low, 16), int(high or low, 16) + 1))
 
 
-def _is_of(characters: frozenset[str], piece: str) -> bool:
-    """Whether a piece holds these characters alone."""
-    bare = piece.removeprefix("##").removeprefix("▁").removeprefix(" ") or " "
-    return characters.issuperset(bare)
+def _without_words(tokenizer: Tokenizer, pieces: list[str]) -> np.ndarray:
+    """Whether each piece holds punctuation and spaces alone, bool `(pieces,)`."""
+    characters = _characters(f"{PUNCTUATION} {SPACES} {SPACE_OF_PIECES}")
+    mark = "##" if isinstance(tokenizer, WordPieceTokenizer) else ""
+    return np.array([characters.issuperset(piece.removeprefix(mark) or piece) for piece in pieces])

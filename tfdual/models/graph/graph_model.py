@@ -39,7 +39,7 @@ class GraphModel(DualEncoder):
     In a step all nodes are propagated once, for queries, items and negatives alike; where the rows come through a
     `NeighbourSampler`, those of the batch and their samples alone. What is evaluated and served is `freeze()`: the
     embeddings of all nodes, propagated once and looked up. An unknown node's is made of its columns and its list of
-    `neighbours`, where there is one for its side; else a query's is the mean of all, and an item's zeros.
+    `neighbours`, of what there is for its side; else a query's is the mean of all, and an item's zeros.
 
     Args:
         graph: Graph. Its edges and columns are saved with the weights; the config holds its types and sizes.
@@ -50,7 +50,8 @@ class GraphModel(DualEncoder):
             `InputBlock(schema, aggregation="concat") >> MLPBlock([64])`. Other types have a row of a table each.
         dim: int. Width of these rows. Defaults to 64.
         neighbours: names of columns of id lists, tagged `USER` or `ITEM`: neighbours of a query's or an item's node
-            that the graph doesn't have. Defaults to none.
+            that the graph doesn't have. `[]`: such a node is embedded by the columns of its block alone. Defaults to
+            `None`: it is not embedded, and a request needs the id alone.
         item_bias: bool. Add a learned number for each item to its score; the embeddings are wider by 1 then.
             Defaults to `False`.
         post: `"l2-norm"`, a Keras layer, or None; the last step of both sides. Defaults to `None`.
@@ -89,7 +90,7 @@ class GraphModel(DualEncoder):
         encoder: GraphEncoder | None = None,
         nodes: Mapping[str, LayerLike] | None = None,
         dim: int = 64,
-        neighbours: Sequence[str] = (),
+        neighbours: Sequence[str] | None = None,
         item_bias: bool = False,
         post: LayerLike | None = None,
         initializer: Initializer = "uniform",
@@ -105,9 +106,10 @@ class GraphModel(DualEncoder):
         check_initializer(initializer)
         super().__init__(item[0], **options)
         self._schema, self._graph_config = schema, graph.to_config()
-        self.dim, self.neighbours, self.item_bias = dim, list(neighbours), item_bias
+        self.dim, self.item_bias = dim, item_bias
+        self.neighbours = None if neighbours is None else list(neighbours)
         self.initializer, self.l2 = initializer, l2
-        self.query_end, self.item_end = ends_of(graph, schema, query, item, self.neighbours)
+        self.query_end, self.item_end = ends_of(graph, schema, query, item, self.neighbours or [])
         self.nodes = GraphNodes(
             graph,
             LightGCN() if encoder is None else encoder,
@@ -208,8 +210,9 @@ class GraphModel(DualEncoder):
         width = self.nodes.width(end.node_type)
         parts = encoder, self.nodes.plan, width, widths, tower, post
         unseen = UnseenNodes(end, self.nodes.stored.nodes, *parts)
+        told = self.neighbours is not None and (end.neighbours or tower is not None)
         last = None if self.biases is None else float(end is self.query_end)
-        return NodeVectors(end, self.embedding_dim, unseen if end.neighbours else None, last)
+        return NodeVectors(end, self.embedding_dim, unseen if told else None, last)
 
     def _put_into(self, frozen: PropagatedModel) -> None:
         self._put(self.nodes.over_all(False), frozen)
