@@ -1,6 +1,6 @@
 """What each architecture costs: poly-encoder, late interaction, graph encoder and text, beside what they are held to.
 
-    python benchmarks/architectures.py [--rounds 9] [--only poly maxsim graph text] [--out FILE]
+    python benchmarks/architectures.py [--rounds 5] [--only poly maxsim graph text] [--out FILE]
     python benchmarks/architectures.py --rounds 1 --candidates 5000 --documents 64 --out /tmp/smoke.json  # does it run?
 
 Batch 1 where a query is asked. Runs take turns; a ratio is the median of those within a round, and `least` that of the
@@ -145,10 +145,10 @@ PARTS: dict[str, Callable[[argparse.Namespace, Console], Part]] = {
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="parts")
     parser.add_argument("--candidates", type=int, default=100_000, help="that a poly-encoder scores")
-    parser.add_argument("--documents", type=int, default=400, help="texts to tokenise and encode")
+    parser.add_argument("--documents", type=int, default=200, help="texts to tokenise and encode")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "architectures.json")
     chosen = parser.parse_args()
     chosen.data = Path(os.environ.get("TFDUAL_DATA", HERE.parents[1] / "shared" / "data"))
