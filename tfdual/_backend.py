@@ -13,6 +13,13 @@ def is_ragged(values: Any) -> bool:
     return isinstance(values, tf.RaggedTensor)
 
 
+def rows_of_values(lists: Any) -> Any:
+    """The row of each value of ragged `(batch, None)` or dense `(batch, length)` lists, int32 `(values,)`."""
+    if is_ragged(lists):
+        return ops.cast(lists.value_rowids(), "int32")
+    return ops.repeat(ops.arange(ops.shape(lists)[0], dtype="int32"), ops.shape(lists)[1])
+
+
 def has_values(lists: Any) -> Any:
     """Which rows hold any value, `(batch,)` bool; 0 is padding in a list that is not ragged."""
     return lists.row_lengths() > 0 if is_ragged(lists) else ops.any(ops.not_equal(lists, 0), axis=-1)

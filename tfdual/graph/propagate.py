@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from keras import ops
 
-from tfdual._backend import is_ragged
+from tfdual._backend import is_ragged, rows_of_values
 from tfdual._typing import Tensor
 from tfdual.graph.aggregation import aggregate
 from tfdual.graph.graph_encoder import GraphEncoder
@@ -116,8 +116,5 @@ def over_given_neighbours(
 
 def _flat(lists: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
     """All ids, 0 for those outside the `nodes`, and the row of each."""
-    if is_ragged(lists):
-        ids, rows = lists.flat_values, lists.value_rowids()
-    else:
-        ids, rows = ops.reshape(lists, (-1,)), ops.repeat(ops.arange(ops.shape(lists)[0]), ops.shape(lists)[1])
-    return ops.where(ops.logical_and(ids > 0, ids < nodes), ids, 0), rows
+    ids = lists.flat_values if is_ragged(lists) else ops.reshape(lists, (-1,))
+    return ops.where(ops.logical_and(ids > 0, ids < nodes), ids, 0), rows_of_values(lists)

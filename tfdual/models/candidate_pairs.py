@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfdual._backend import rows_of_values
 from tfdual._typing import Tensor
 
 NOTHING = -float("inf")
@@ -55,11 +56,7 @@ def candidate_pairs(
         return CandidatePairs(columns, lists)
     if len(lists.shape) != 2:
         raise ValueError(f"Items are (batch,), or lists (batch, candidates). '{item}' has the shape {lists.shape}.")
-    if isinstance(lists, tf.RaggedTensor):
-        rows = lists.value_rowids()
-    else:
-        batch, count = tf.unstack(tf.shape(lists))
-        rows = tf.repeat(tf.range(batch), count)
+    rows = rows_of_values(lists)
     of_query = {name: tf.gather(columns[name], rows) for name in query_columns}
     return CandidatePairs(of_query | {name: _flat(name, columns[name], lists) for name in item_columns}, lists)
 

@@ -6,14 +6,13 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from tfdual._backend import is_ragged
+from tfdual._backend import is_ragged, rows_of_values
 from tfdual._items import Items, keep_items
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.catalogue import UNKNOWN, Catalogue
 from tfdual.negatives.negatives import Negatives
-from tfdual.negatives.own_rows import own_rows
 from tfdual.negatives.stored_catalogue import CatalogueLike, StoredCatalogue
 
 
@@ -77,7 +76,7 @@ class ColumnNegatives(Negatives):
             )
         lists = batch.columns[self.column]
         items = self._drawn(batch, self._ids(lists))
-        return items if self.shared else replace(items, row=own_rows(lists))
+        return items if self.shared else replace(items, row=rows_of_values(lists))
 
     def _drawn(self, batch: Batch, ids: Tensor) -> Items:
         known = ops.not_equal(ids, UNKNOWN)

@@ -6,13 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfdual._backend import equal_pairs, is_ragged
+from tfdual._backend import equal_pairs, is_ragged, rows_of_values
 from tfdual._items import Items, keep_items
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.negatives import Negatives
-from tfdual.negatives.own_rows import own_rows
 
 HASHES = 2**62
 
@@ -70,7 +69,7 @@ class TextNegatives(Negatives):
         ids = self._ids(texts, batch.columns[self.item], batch.item.ids)
         items = batch.encode_item({self.item: texts, self.item_id: ids})
         items = keep_items(items, tf.not_equal(texts, ""))
-        return items if self.shared else replace(items, row=own_rows(lists))
+        return items if self.shared else replace(items, row=rows_of_values(lists))
 
     def _ids(self, texts: Tensor, own: Tensor, own_ids: Tensor) -> Tensor:
         """The id of the batch's item with that text, else a negative number that equal texts share."""
