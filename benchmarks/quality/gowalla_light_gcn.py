@@ -40,30 +40,32 @@ Sources = Callable[[Data], negatives.Negatives]
 class Settings:
     """How a model is trained."""
 
-    users: int = 1_024  # of a batch; it holds all their items
+    users: int = 512  # of a batch; it holds all their items
     pairs: int = 0  # of a batch of single pairs, in place of users
-    layers: int = 3
-    epochs: int = 30
+    layers: int = 2
+    epochs: int = 20
     rate: float = 1e-2
     decay: bool = True  # of the rate, by a cosine to 0
-    temperature: float = 0.12
+    temperature: float = 0.11
     post: str | None = "l2-norm"
-    bias: bool = False
-    l2: float = 0.0
+    bias: bool = True
+    l2: float = 0.03
     scale: float = 0.1  # standard deviation of the rows at first
     correction: bool = True
     loss: Callable | None = None
     sources: Sources = lambda data: negatives.InBatch()
 
 
-SOFTMAX = Settings(sources=uniform(8_192))
+SOFTMAX = Settings(sources=uniform(16_384))
 BPR = Settings(
     pairs=2_048,
+    layers=3,
     epochs=1_000,
     rate=1e-3,
     decay=False,
     temperature=1.0,
     post=None,
+    bias=False,
     l2=5e-5,  # the authors' code halves its 1e-4
     correction=False,
     loss=functools.partial(losses.bpr, max_positives=1),
@@ -73,8 +75,9 @@ VARIANTS = {
     "softmax": SOFTMAX,
     "BPR": BPR,
     "softmax, one layer": replace(SOFTMAX, layers=1),
-    "softmax, a bias of the item": replace(SOFTMAX, bias=True),
-    "softmax, two layers": replace(SOFTMAX, layers=2),
+    "softmax, three layers": replace(SOFTMAX, layers=3),
+    "softmax, no bias of the item": replace(SOFTMAX, bias=False),
+    "softmax, l2 of 0.01": replace(SOFTMAX, l2=0.01),
 }
 
 
