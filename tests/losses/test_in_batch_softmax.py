@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import keras
@@ -254,14 +255,14 @@ def test_scores_of_a_million_stay_finite() -> None:
 
 def expected_distinct_loss(query, item, ids, log_probability, weight) -> float:
     """Each other item of the batch once, by its first row, counted as often as it stands there; in float64."""
-    losses = []
-    for row in range(len(query)):
+    losses, keys, counts = [], ids.tolist(), Counter(ids.tolist())
+    first = {key: keys.index(key) for key in counts}
+    for row, own in enumerate(keys):
         positive = query[row].astype("float64") @ item[row] - log_probability[row]
         scores = [positive]
-        for other in set(ids) - {ids[row]}:
-            first = list(ids).index(other)
-            score = query[row].astype("float64") @ item[first] - log_probability[first]
-            scores += [score] * list(ids).count(other)
+        for other in counts.keys() - {own}:
+            score = query[row].astype("float64") @ item[first[other]] - log_probability[first[other]]
+            scores += [score] * counts[other]
         losses.append(np.logaddexp.reduce(scores) - positive)
     return float(np.average(losses, weights=weight))
 
@@ -420,15 +421,22 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
         shared = tf.constant(query_of) if "queries" in options else None
         return in_batch_softmax(query, item, *own, extra, pairs, options["hardest"], options["in_batch"], shared)
 
+    def with_gradients(*inputs: tf.Tensor) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = once(*inputs)
+        return loss, tape.gradient(loss, inputs, unconnected_gradients="zero")
+
     if not static:
-        once = tf.function(once, input_signature=[tf.TensorSpec([None, DIM])] * 3)
+        with_gradients = tf.function(with_gradients, input_signature=[tf.TensorSpec([None, DIM])] * 3)
     inputs = [tf.constant(value) for value in (query, item, vectors)]
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(inputs)
-        loss, wanted = once(*inputs), autodiff_loss(*inputs, query_of, counts, offset, weight)
+    loss, ours = with_gradients(*inputs)
     assert float(loss) == pytest.approx(loop_loss(scores, counts, positive, weight), rel=1e-5, abs=1e-6)
-    for ours, theirs in zip(tape.gradient(loss, inputs), tape.gradient(wanted, inputs), strict=True):
-        np.testing.assert_allclose(0 if ours is None else ours, tf.convert_to_tensor(theirs), rtol=1e-4, atol=1e-6)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        wanted = autodiff_loss(*inputs, query_of, counts, offset, weight)
+    for one, other in zip(ours, tape.gradient(wanted, inputs), strict=True):
+        np.testing.assert_allclose(one, tf.convert_to_tensor(other), rtol=1e-4, atol=1e-6)
 
 
 def items(ids: list[int], vectors: np.ndarray, mask: list[bool] | None = None) -> Items:
