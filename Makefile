@@ -22,7 +22,7 @@ demo: $(READY) ## train, evaluate, export and query on real data [DATASET=name] 
 	@$(BIN)/tfdual demo $(if $(DATASET),--dataset "$(DATASET)") $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)",--overwrite)
 
 test: check ## everything that CI runs: check, then every test, doctest and notebook [JOBS=2]
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations=100 --durations-min=5
 
 check: $(READY) ## lint, format and types, in seconds
 	@$(BIN)/ruff check .
