@@ -261,7 +261,8 @@ def test_a_config_makes_the_same_model() -> None:
         ({"item_length": 21}, "max_length is from 3 to 20.*Received 21"),
         ({"query_length": 3, "markers": ("a", "b")}, "max_length is from 4"),
         ({"markers": ("[Q]", "[D]")}, r"no piece \[Q\]: take another marker, or none"),
-        ({"num_layers": 2}, "from 0 to 1"),
+        ({"num_layers": 2}, "num_layers is from 1 to 1.*Received 2"),
+        ({"num_layers": 0}, "num_layers is from 1 to 1.*Received 0"),
         ({"temperature": -1.0}, "temperature must be above 0"),
     ],
 )

@@ -8,6 +8,7 @@ from tfdual._build import build_once, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.features import TextEncoder
+from tfdual.features.text.text_transformer import check_layers
 from tfdual.features.text.token_vectors import TokenVectors
 from tfdual.index import Index
 from tfdual.index.max_sim_index import MaxSimIndex
@@ -99,7 +100,7 @@ class LateInteractionModel(DualEncoder):
         self.num_layers = num_layers
         for one in (encoder, item_encoder):
             if one is not None and num_layers is not None:
-                one.transformer.train_last(num_layers)
+                one.transformer.train_last(check_layers(num_layers, one.transformer.num_layers))
         first, second = self.markers or (None, None)
         self.query = TokenVectors(
             encoder, self._projection(), query_length, augment, marker=first, name="query", dtype=self.dtype_policy
