@@ -2,6 +2,7 @@
 
     python benchmarks/quality/mutual.py                     every variant, on the development part, three seeds
     python benchmarks/quality/mutual.py --valid             on a tenth of the training part, held out, to choose by
+    python benchmarks/quality/mutual.py --costs             what scoring takes; on free cores, in minutes
     python benchmarks/quality/mutual.py --only bi --steps 20 --seeds 0
     python benchmarks/quality/mutual.py --only poly-64 --valid --set scale=10 rate=1e-4
 
@@ -9,7 +10,8 @@
 words of a dialogue, and takes as many steps on the same dialogues, of about one length in a batch. Bi- and poly-encoder
 tell a dialogue's answer from the other candidates of all dialogues of the batch; the cross-encoder from those of its
 own, which is all that it can afford. R@1, R@2 and MRR; differences to the bi-encoder of the same seed with 95 %
-intervals over the dialogues. Beside them, the time to score cached candidates for one dialogue.
+intervals over the dialogues. A seed takes some two hours of one core: with `--out`, what the file has of other seeds,
+of the same settings, stays in it.
 """
 
 import argparse
@@ -27,7 +29,7 @@ import keras
 import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
-from quality_report import data_folder, write_report
+from quality_report import data_folder, earlier_report, write_report
 from rich.console import Console
 from rich.table import Table
 from text_data import model_directory
@@ -158,17 +160,22 @@ def optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
     return tfdual.LazyAdam(schedule if warm_up else settings.rate)
 
 
+def untrained(name: str, settings: Settings, layers: int, seed: int) -> keras.Model:
+    """A variant as MiniLM is."""
+    keras.utils.set_random_seed(seed)
+    if name != "cross":
+        return dual_encoder(settings, layers, seed)
+    pairs = TextPairEncoder(encoder_of(layers), keep="last", separator=SEPARATOR)
+    return CrossEncoder(pairs, ranking_loss=sampled_softmax)
+
+
 def trained(train: Dialogues, name: str, settings: Settings, chosen: argparse.Namespace, seed: int) -> keras.Model:
     """A model after `--steps`."""
-    keras.utils.set_random_seed(seed)
-    labels = None
+    model, labels = untrained(name, settings, chosen.layers, seed), None
     if name == "cross":
-        pairs = TextPairEncoder(encoder_of(chosen.layers), keep="last", separator=SEPARATOR)
-        model = CrossEncoder(pairs, ranking_loss=sampled_softmax)
         columns = {"query": train.history, "item": train.candidates}
         labels = np.eye(CANDIDATES, dtype="float32")[train.label]
     else:
-        model = dual_encoder(settings, chosen.layers, seed)
         ids = np.unique(train.right(), return_inverse=True)[1] + 1
         columns = {"query": train.history, "item": train.right(), "wrong": train.wrong(), "item_id": ids}
     model.compile(optimizer(settings, chosen.steps))
@@ -253,61 +260,83 @@ def over_seeds(runs: list[dict[str, Any]], name: str) -> dict[str, list[float]]:
 
 
 def table(runs: list[dict[str, Any]], part: str) -> Table:
-    """All runs; an asterisk where the interval of the difference excludes zero."""
-    cost = [f"score {count:,}" for count in CORPORA]
+    """All runs; an asterisk where the interval of the difference to the bi-encoder excludes zero."""
     shown = Table(
-        "", "seed", *(heading for name in METRICS for heading in (name, "to bi", "95 %")), "encode", *cost, "s"
+        "", "seed", *(heading for name in METRICS for heading in (name, "95 %")), "s", title=f"MuTual, {part}"
     )
-    shown.title = f"MuTual, {part}; milliseconds a dialogue at batch 1"
     for one in runs:
         cells = [one["variant"], str(one["seed"])]
         for name in METRICS:
             low, high = one[name].get("interval", (0.0, 0.0))
             sure = "*" if low > 0 or high < 0 else ""
-            difference = f"{one[name]['difference']:+.4f}{sure}" if "difference" in one[name] else ""
-            cells += [f"{one[name]['mean']:.4f}", difference, f"{low:+.4f} to {high:+.4f}" if difference else ""]
-        cells += [f"{one['costs'][name]:,.1f}" for name in ("encode", *cost)]
+            cells += [f"{one[name]['mean']:.4f}{sure}", f"{low:+.3f} {high:+.3f}" if "interval" in one[name] else ""]
         shown.add_row(*cells, str(one["seconds"]))
     return shown
 
 
-def main() -> None:
-    """Train, ask, print a table, write JSON."""
+def costs_table(found: dict[str, dict[str, float]]) -> Table:
+    """Milliseconds a dialogue at batch 1."""
+    headings = ["encode", *(f"score {count:,}" for count in CORPORA)]
+    shown = Table("", *headings, title="milliseconds a dialogue")
+    for name, one in found.items():
+        shown.add_row(name, *(f"{one[heading]:,.1f}" for heading in headings))
+    return shown
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--valid", action="store_true", help="hold a tenth of the training part out, and ask that")
+    parser.add_argument("--costs", action="store_true", help="measure what scoring takes, of models as MiniLM is")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="variants")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1_329, help="of each variant; 1,329 are three epochs")
-    parser.add_argument("--layers", type=int, default=6, help="how many of the last layers are trained")
+    parser.add_argument("--steps", type=int, default=200, help="of each variant; 443 are an epoch")
+    parser.add_argument("--layers", type=int, default=3, help="how many of the last of six layers are trained")
     parser.add_argument("--asked", type=int, help="ask the first dialogues alone")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="settings to change")
     parser.add_argument("--verbose", type=int, default=0, help="of Keras's fit")
-    parser.add_argument("--out", type=Path, help="JSON to write")
-    chosen, console, load_before = parser.parse_args(), Console(), os.getloadavg()[0]
+    parser.add_argument("--out", type=Path, help="JSON to write, or to add to")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train and ask, or measure costs; print a table, write JSON."""
+    chosen, console, load_before = arguments(), Console(), os.getloadavg()[0]
     changes = {name: json.loads(value) for name, value in (one.split("=") for one in chosen.set)}
+    variants = {name: replace(VARIANTS[name], **changes) for name in chosen.only}
     folder = data_folder("mutual", console)
     train, asked = Dialogues.read(folder / "train.parquet"), Dialogues.read(folder / "dev.parquet")
     if chosen.valid:
         train, asked = train.held_out()
     asked = asked.of(np.arange(len(asked))[: chosen.asked])
     part = f"{len(asked)} dialogues of {'the training part, held out' if chosen.valid else 'the development part'}"
-    runs: list[dict[str, Any]] = []
+    told = {"part": part, "steps": chosen.steps, "layers": chosen.layers, "tokens": TOKENS}
+    earlier = earlier_report(chosen.out, told)
+    runs, found = earlier.get("runs", []), earlier.get("costs", {})
+
+    def write() -> None:
+        if chosen.out:
+            means = {one: over_seeds(runs, one) for one in dict.fromkeys(run["variant"] for run in runs)}
+            write_report(chosen.out, "mutual", load_before, told, runs=runs, means=means, costs=found)
+
+    if chosen.costs:
+        found |= {name: costs(untrained(name, one, chosen.layers, 0), asked) for name, one in variants.items()}
+        write()
+        console.print(costs_table(found))
+        return
+    runs = [one for one in runs if one["variant"] not in chosen.only or one["seed"] not in chosen.seeds]
     for seed in chosen.seeds:
         base = None
-        for name in chosen.only:
-            settings = replace(VARIANTS[name], **changes)
+        for name, settings in variants.items():
             start = time.perf_counter()
             model = trained(train, name, settings, chosen, seed)
             seconds = round(time.perf_counter() - start)
             values = measured(model, asked)
             base = values if name == "bi" else base
-            kept = summary(values, None if name == "bi" else base) | {"costs": costs(model, asked), "seconds": seconds}
-            runs.append({"variant": name, "seed": seed, "settings": asdict(settings), **kept})
+            kept = summary(values, None if name == "bi" else base)
+            runs.append({"variant": name, "seed": seed, "settings": asdict(settings), **kept, "seconds": seconds})
             console.print(f"{name}, seed {seed}: " + ", ".join(f"{one} {kept[one]['mean']:.4f}" for one in METRICS))
-            if chosen.out:
-                told = {"part": part, "steps": chosen.steps, "layers": chosen.layers, "tokens": TOKENS}
-                means = {one: over_seeds(runs, one) for one in dict.fromkeys(run["variant"] for run in runs)}
-                write_report(chosen.out, "mutual", load_before, told, runs=runs, means=means)
+            write()
             keras.backend.clear_session()
     console.print(table(runs, part))
 

@@ -1,5 +1,6 @@
 """Where data lie, and what is written of a run."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ sys.path.append(str(BENCHMARKS))
 
 from harness import write_report  # noqa: E402 (found in the folder above)
 
-__all__ = ["cells_of", "data_folder", "write_report"]
+__all__ = ["cells_of", "data_folder", "earlier_report", "write_report"]
 
 
 def data_folder(name: str, console: Console) -> Path:
@@ -23,6 +24,16 @@ def data_folder(name: str, console: Console) -> Path:
         console.print(f"There is no {folder}. Set TFDUAL_DATA to the folder that holds {name}/.")
         raise SystemExit(1)
     return folder
+
+
+def earlier_report(path: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the file holds, to add to it; empty if there is none. Made with other settings, it ends the script."""
+    if path is None or not path.exists():
+        return {}
+    found = json.loads(path.read_text())
+    if found["settings"] != settings:
+        raise SystemExit(f"{path} holds runs of {found['settings']}. These would be of {settings}: name another file.")
+    return found
 
 
 def cells_of(run: dict[str, Any], metrics: Sequence[str]) -> list[str]:

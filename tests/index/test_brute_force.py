@@ -45,6 +45,26 @@ def test_k_may_be_a_tensor_of_a_traced_function(index: BruteForce) -> None:
     np.testing.assert_array_equal(search(QUERIES[:2], 9), ORDER[:2, :9])
 
 
+@pytest.mark.parametrize("exclude", [None, np.array([[3]])])
+@pytest.mark.parametrize("upserted", [False, True])
+def test_a_search_in_python_never_writes_its_arrays_as_text(
+    exclude: np.ndarray | None, upserted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow does, for an error that it then drops, where a graph is called with too few arguments."""
+    index = BruteForce().build(ITEMS)
+    if upserted:
+        index.upsert(ITEMS[:1], [0])
+    expected = index.search_positions(QUERIES[:1], 3, exclude)[0].numpy()
+
+    def refuse(array: tf.Tensor) -> str:
+        raise AssertionError("written as text")
+
+    written_by = next(kind for kind in type(tf.constant(0)).__mro__ if "__repr__" in vars(kind))
+    monkeypatch.setattr(written_by, "__repr__", refuse)
+    found = index.search_positions(QUERIES[:1], 3, exclude)[0].numpy()
+    assert found.tolist() == expected.tolist()
+
+
 def test_exclusion_removes_exactly_these_and_still_fills_k(index: BruteForce) -> None:
     exclude = np.full((20, 6), -1)
     for i in range(20):

@@ -1,7 +1,6 @@
 """Searches in Python as graphs of TensorFlow, each traced once."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -32,6 +31,10 @@ class TracedSearches:
         """
         key = *arguments, *changed
         if key not in self._traced:
-            traced = tf.function(partial(self._find, changed=changed), autograph=False)
-            self._traced[key] = traced.get_concrete_function(**search_specs(arguments, queries))
+
+            @tf.function(autograph=False)
+            def find(**given: Tensor) -> Found:  # of these alone: another argument would have to be given at each call
+                return self._find(**given, changed=changed)
+
+            self._traced[key] = find.get_concrete_function(**search_specs(arguments, queries))
         return self._traced[key](**arguments)
