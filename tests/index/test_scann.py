@@ -29,7 +29,7 @@ HELD_OUT = clustered(1_000, seed=2)
 
 @pytest.fixture(scope="module")
 def large() -> ScaNN:
-    return ScaNN(target_recall=0.9).build(LARGE)
+    return ScaNN(target_recall=0.9, tuning_queries=clustered(600, seed=6)).build(LARGE)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_fewer_items_than_scann_tunes_for_is_no_problem() -> None:
 def test_a_large_corpus_reaches_its_recall_on_queries_it_was_not_tuned_on(large: ScaNN, exact: BruteForce) -> None:
     found = large.search_positions(tf.constant(HELD_OUT), 10)[0].numpy()
     best = exact.search_positions(tf.constant(HELD_OUT), 10)[0].numpy()
-    assert recall(found, best) >= 0.85  # of eight builds, whose leaves differ, the worst had .896
+    assert recall(found, best) >= 0.88
     about = large.describe()
     assert about["exact"] is False
     assert about["measured_recall"] >= about["target_recall"] == 0.9

@@ -33,7 +33,7 @@ class TracedSearches:
         if key not in self._traced:
 
             @tf.function(autograph=False)
-            def find(**given: Tensor) -> Found:  # of these alone: another argument would have to be given at each call
+            def find(**given: Tensor) -> Found:  # `changed` is no argument of the graph: each call would lack it
                 return self._find(**given, changed=changed)
 
             self._traced[key] = find.get_concrete_function(**search_specs(arguments, queries))
