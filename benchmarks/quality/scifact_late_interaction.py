@@ -6,7 +6,8 @@
 
 NDCG@10 and recall@100 of 300 test claims over 5,183 documents, of each way to keep the tokens: bytes a document, and
 the seconds a query takes. 193 of the 300 are of documents that training claims are of, too: the other 107 stand beside
-them. With `--documents` the corpus is the relevant documents and the first of the others: for a try alone.
+them. With `--documents` the corpus is the relevant documents and the first of the others: for a try alone. With
+`--out`, what the file has of other variants, seeds and indices stays in it.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import keras
 import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
-from quality_report import data_folder, write_report
+from quality_report import data_folder, earlier_report, write_report
 from rich.console import Console
 from rich.table import Table
 from text_data import documents, held_out, model_directory, relevant
@@ -167,10 +168,12 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--steps", type=int, help="of the training, at most")
     parser.add_argument("--documents", type=int, help="for a try: fewer")
-    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--out", type=Path, help="JSON to write, or to add to")
     chosen, console, load_before = parser.parse_args(), Console(), os.getloadavg()[0]
     data = SciFact(data_folder("scifact", console), chosen.valid, chosen.documents)
-    runs: list[dict[str, Any]] = []
+    split = "claims of a fifth of the training documents, held out" if chosen.valid else "test"
+    settings = {"split": split, "documents": len(data.ids), "steps": chosen.steps}
+    runs: list[dict[str, Any]] = earlier_report(chosen.out, settings).get("runs", [])
     for name in chosen.only:
         for seed in chosen.seeds if VARIANTS[name].epochs else [0]:
             start = time.perf_counter()
@@ -189,12 +192,11 @@ def main() -> None:
                 described = index.describe()
                 run |= {"bytes_per_document": described["bytes_per_item"], "milliseconds": milliseconds}
                 run["tokens_per_document"] = round(described["tokens"] / described["items"], 1)
-                runs.append(run)
+                told = name, seed, kind
+                runs = [one for one in runs if (one["variant"], one["seed"], one["index"]) != told] + [run]
                 console.print(run)
                 del index
                 if chosen.out:
-                    split = "claims of a fifth of the training documents, held out" if chosen.valid else "test"
-                    settings = {"split": split, "documents": len(data.ids), "steps": chosen.steps}
                     write_report(chosen.out, "scifact_late_interaction", load_before, settings, runs=runs)
     console.print(table(runs))
 
