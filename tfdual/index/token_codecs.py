@@ -36,8 +36,16 @@ class TokenCodec(ABC):
         """Arrays with a row for each vector."""
 
     @abstractmethod
+    def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        """Float32 `(rows, dim)` of what `write` gave for some of them, before its `"scale"`, where it gave one."""
+
     def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
-        """Float32 `(rows, dim)` of what `write` gave for some of them."""
+        """Float32 `(rows, dim)`."""
+        return _scaled(self.unscaled(written, shared, dim), written)
+
+    def products(self, written: dict[str, Tensor], shared: dict[str, Tensor], columns: Tensor) -> Tensor:
+        """Of the rows with columns `(dim, columns)`, which are mostly fewer than numbers in a row: these are scaled."""
+        return _scaled(tf.matmul(self.unscaled(written, shared, columns.shape[0]), columns), written)
 
 
 class FloatCodec(TokenCodec):
@@ -46,7 +54,7 @@ class FloatCodec(TokenCodec):
     def write(self, rows: np.ndarray) -> Arrays:
         return {"values": rows}
 
-    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+    def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
         return written["values"]
 
 
@@ -57,12 +65,13 @@ class Int8Codec(TokenCodec):
         scale = np.abs(rows).max(axis=1) / LARGEST
         return {"values": np.rint(rows / scale[:, None]).astype(np.int8), "scale": scale.astype(np.float32)}
 
-    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
-        return tf.cast(written["values"], tf.float32) * written["scale"][:, None]
+    def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+        return tf.cast(written["values"], tf.float32)
 
 
 class ResidualCodec(TokenCodec):
-    """The nearest centroid, and what is left of each number as one of a few values; of vectors of length 1, made so.
+    """The nearest centroid, and what is left of each number as one of a few values; and the scale that makes the sum of
+    length 1 again, in 16 bits, where all vectors are; else 1.
 
     Args:
         bits: int, 1, 2 or 4. Of a number.
@@ -94,21 +103,28 @@ class ResidualCodec(TokenCodec):
 
     def write(self, rows: np.ndarray) -> Arrays:
         nearest = assigned(rows, self.shared["centroids"])
-        buckets = np.searchsorted(self.shared["bounds"], rows - self.shared["centroids"][nearest]).astype(np.uint8)
+        sums = self.shared["centroids"][nearest]
+        buckets = np.searchsorted(self.shared["bounds"], rows - sums).astype(np.uint8)
+        sums += self.shared["values"][buckets]
+        scale = 1 / np.linalg.norm(sums, axis=1) if self.shared["unit"] else np.ones(len(rows))
         a_byte = 8 // self._bits
         buckets = np.pad(buckets, [(0, 0), (0, -rows.shape[1] % a_byte)]).reshape(len(rows), -1, a_byte)
         shifts = np.arange(a_byte, dtype=np.uint8) * np.uint8(self._bits)
         packed = np.bitwise_or.reduce(buckets << shifts, axis=2).astype(np.uint8)
-        return {"nearest": nearest.astype(np.int32), "left": packed}
+        few = len(self.shared["centroids"]) <= 1 << 16
+        return {"nearest": nearest.astype(np.uint16 if few else np.int32), "left": packed, "scale": scale.astype("f2")}
 
-    def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
+    def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
         shifts = np.arange(8 // self._bits, dtype=np.int32) * self._bits
         every_byte = (np.arange(256)[:, None] >> shifts) & ((1 << self._bits) - 1)  # (256, numbers of a byte)
         table = tf.gather(shared["values"], every_byte)
         left = tf.gather(table, tf.cast(written["left"], tf.int32))  # (rows, bytes, numbers of a byte)
         left = tf.reshape(left, [tf.shape(left)[0], left.shape[1] * left.shape[2]])[:, :dim]
-        rows = tf.gather(shared["centroids"], written["nearest"]) + left
-        return tf.cond(shared["unit"], lambda: tf.math.l2_normalize(rows, axis=1), lambda: rows)
+        return tf.gather(shared["centroids"], tf.cast(written["nearest"], tf.int32)) + left
+
+
+def _scaled(rows: Tensor, written: dict[str, Tensor]) -> Tensor:
+    return rows * tf.cast(written["scale"], tf.float32)[:, None] if "scale" in written else rows
 
 
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -67,23 +67,23 @@ def best_of_own(store: TokenStore, queries: Tensor, positions: Tensor, k: Tensor
 
 def scores_of(store: TokenStore, queries: Tensor, positions: Tensor) -> Tensor:
     """Scores of all queries with the items at positions `(n,)`: `(batch, n)`."""
-    at_once = max(1, TOKENS_AT_ONCE // store.longest)
+    at_once, columns = max(1, TOKENS_AT_ONCE // store.longest), _columns(queries)
 
     def block(place: Tensor) -> Tensor:
         here = positions[place * at_once : (place + 1) * at_once]
         starts, ends = rows_at(store.splits, here), rows_at(store.splits, here + 1)
-        return _scores(store.at(tf.ragged.range(starts, ends).values), ends - starts, queries)
+        return _scores(store.products_at(tf.ragged.range(starts, ends).values, columns), ends - starts, queries)
 
     return _joined(block, -(-tf.size(positions) // at_once), queries)
 
 
 def _all_scores(store: TokenStore, queries: Tensor) -> Tensor:
     """`(batch, items)`."""
-    bounds, count = tf.constant(store.bounds), len(store.bounds) - 1
+    bounds, count, columns = tf.constant(store.bounds), len(store.bounds) - 1, _columns(queries)
 
     def block(place: Tensor) -> Tensor:
         splits = store.splits[bounds[place] : bounds[place + 1] + 1]
-        return _scores(store.between(splits[0], splits[-1]), splits[1:] - splits[:-1], queries)
+        return _scores(store.products_between(splits[0], splits[-1], columns), splits[1:] - splits[:-1], queries)
 
     return tf.transpose(block(tf.constant(0))) if count == 1 else _joined(block, tf.constant(count), queries)
 
@@ -101,13 +101,22 @@ def _joined(block: Callable[[Tensor], Tensor], count: Tensor, queries: Tensor) -
     return tf.transpose(joined)
 
 
-def _scores(rows: Tensor, lengths: Tensor, queries: Tensor) -> Tensor:
+def _columns(queries: Tensor) -> Tensor:
+    """`(dim, batch * vectors)`."""
+    return tf.transpose(tf.reshape(queries, [-1, queries.shape[2]]))
+
+
+def _scores(products: Tensor, lengths: Tensor, queries: Tensor) -> Tensor:
     """Of some items, whose tokens follow one another: `(items, batch)`.
 
     A vector of zeros in a query has the product 0 with all tokens, and adds nothing.
+
+    Args:
+        products: of the tokens with the vectors of the queries, `(tokens, batch * vectors)`.
+        lengths: int32 `(items,)`.
+        queries: `(batch, vectors, dim)`.
     """
-    batch, vectors, dim = tf.shape(queries)[0], tf.shape(queries)[1], queries.shape[2]
-    products = tf.matmul(rows, tf.reshape(queries, [-1, dim]), transpose_b=True)  # (tokens, batch * vectors)
+    batch, vectors = tf.shape(queries)[0], tf.shape(queries)[1]
     best = tf.math.segment_max(products, tf.repeat(tf.range(tf.size(lengths)), lengths))
     return tf.reduce_sum(tf.reshape(best, [tf.size(lengths), batch, vectors]), axis=2)
 

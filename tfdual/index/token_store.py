@@ -56,15 +56,22 @@ class TokenStore:
 
     def between(self, start: Tensor, end: Tensor) -> Tensor:
         """The tokens from `start` to `end`, `(tokens, dim)`."""
-        return self._read({name: values[start:end] for name, values in self._written.items()})
+        return self._codec.read(self._written_between(start, end), self._shared_now(), self.dim)
 
-    def at(self, places: Tensor) -> Tensor:
-        """The tokens at places `(tokens,)`: `(tokens, dim)`."""
-        return self._read({name: rows_at(values, places) for name, values in self._written.items()})
+    def products_between(self, start: Tensor, end: Tensor, columns: Tensor) -> Tensor:
+        """Of these tokens with columns `(dim, columns)`, `(tokens, columns)`."""
+        return self._codec.products(self._written_between(start, end), self._shared_now(), columns)
 
-    def _read(self, written: dict[str, Tensor]) -> Tensor:
-        rows = self._codec.read(written, {name: values.value() for name, values in self._shared.items()}, self.dim)
-        return tf.ensure_shape(rows, [None, self.dim])
+    def products_at(self, places: Tensor, columns: Tensor) -> Tensor:
+        """Of the tokens at places `(tokens,)`, `(tokens, columns)`."""
+        written = {name: rows_at(values, places) for name, values in self._written.items()}
+        return self._codec.products(written, self._shared_now(), columns)
+
+    def _written_between(self, start: Tensor, end: Tensor) -> dict[str, Tensor]:
+        return {name: values[start:end] for name, values in self._written.items()}
+
+    def _shared_now(self) -> dict[str, Tensor]:
+        return {name: values.value() for name, values in self._shared.items()}
 
     def item_of(self, places: Tensor) -> Tensor:
         """Which item the tokens at places of any shape are of; int32."""
