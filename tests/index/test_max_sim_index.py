@@ -168,7 +168,7 @@ def test_tokens_in_few_bits_score_nearly_the_same(arguments: dict, least: float,
     assert not index.is_exact
     described = index.describe()
     values = 2 ** arguments.get("bits", 0)
-    shared = 64 * DIM * 4 + (2 * values - 1) * 4 + 1 if arguments["dtype"] == "residual" else 0  # 64 centroids
+    shared = 64 * DIM * 4 + (2 * values - 1) * 4 if arguments["dtype"] == "residual" else 0  # 64 centroids
     assert described["bytes"] == described["tokens"] * bytes_a_token + 121 * 4 + shared
     assert described["bytes_per_item"] == round(described["bytes"] / 120, 1)
     exact = np.take_along_axis(SCORES, positions.numpy(), axis=1)

@@ -84,7 +84,7 @@ class ResidualCodec(TokenCodec):
 
     def __init__(self, bits: int, centroids: int | None) -> None:
         super().__init__()
-        self._bits, self._centroids = bits, centroids
+        self._bits, self._centroids, self._unit = bits, centroids, False
 
     def learn(self, rows: np.ndarray, count: int) -> None:
         chance = np.random.default_rng(0)
@@ -93,12 +93,11 @@ class ResidualCodec(TokenCodec):
         centroids = trained_centroids(sample, min(wanted, len(sample)), chance)
         left = np.sort((sample - centroids[assigned(sample, centroids)]).reshape(-1))
         values = 1 << self._bits
-        unit = np.abs(np.linalg.norm(sample, axis=1) - 1).max() < UNIT
+        self._unit = np.abs(np.linalg.norm(sample, axis=1) - 1).max() < UNIT
         self.shared = {
             "centroids": centroids,
             "bounds": _quantiles(left, np.arange(1, values) / values),
             "values": _quantiles(left, (np.arange(values) + 0.5) / values),
-            "unit": np.array(unit),
         }
 
     def write(self, rows: np.ndarray) -> Arrays:
@@ -106,7 +105,7 @@ class ResidualCodec(TokenCodec):
         sums = self.shared["centroids"][nearest]
         buckets = np.searchsorted(self.shared["bounds"], rows - sums).astype(np.uint8)
         sums += self.shared["values"][buckets]
-        scale = 1 / np.linalg.norm(sums, axis=1) if self.shared["unit"] else np.ones(len(rows))
+        scale = 1 / np.maximum(np.linalg.norm(sums, axis=1), UNIT) if self._unit else np.ones(len(rows))
         a_byte = 8 // self._bits
         buckets = np.pad(buckets, [(0, 0), (0, -rows.shape[1] % a_byte)]).reshape(len(rows), -1, a_byte)
         shifts = np.arange(a_byte, dtype=np.uint8) * np.uint8(self._bits)
