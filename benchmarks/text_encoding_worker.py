@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras_hub
@@ -16,10 +17,10 @@ from tfdual.features.text.text_encoder import TOKENS_AT_ONCE
 Encode = Callable[[list[str]], np.ndarray]
 
 
-def tfdual(model: Path) -> Encode:
+def tfdual(model: Path, dtype: str = "float32") -> Encode:
     """Raw texts in one call."""
-    encoder = TextEncoder.from_directory(model)
-    encode = tf.function(lambda texts: encoder(texts), autograph=False)
+    encoder = TextEncoder.from_directory(model, dtype=dtype)
+    encode = tf.function(lambda texts: tf.cast(encoder(texts), tf.float32), autograph=False)
     return lambda texts: encode(tf.constant(texts)).numpy()
 
 
@@ -78,7 +79,12 @@ def products(model: Path) -> Encode:
     return encode
 
 
-VARIANTS = {"tfdual": tfdual, "KerasHub": keras_hub_backbone, "its products alone": products}
+VARIANTS = {
+    "tfdual": tfdual,
+    "tfdual, mixed_bfloat16": partial(tfdual, dtype="mixed_bfloat16"),
+    "KerasHub": keras_hub_backbone,
+    "its products alone": products,
+}
 
 
 def main() -> None:
