@@ -10,7 +10,7 @@
 words of a dialogue, and takes as many steps on the same dialogues, of about one length in a batch. Bi- and poly-encoder
 tell a dialogue's answer from the other candidates of all dialogues of the batch; the cross-encoder from those of its
 own, which is all that it can afford. R@1, R@2 and MRR; differences to the bi-encoder of the same seed with 95 %
-intervals over the dialogues. A seed takes some two hours of one core: with `--out`, what the file has of other seeds,
+intervals over the dialogues. A seed takes one or two hours of one core: with `--out`, what the file has of other seeds,
 of the same settings, stays in it.
 """
 
