@@ -211,6 +211,16 @@ def test_a_saved_index_finds_the_same(arguments: dict, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_saved_index_without_the_scales_of_its_residuals_is_refused(tmp_path: Path) -> None:
+    MaxSimIndex(dtype="residual").build(ITEMS).save(tmp_path / "index")
+    file = tmp_path / "index" / "tokens.npz"
+    with np.load(file) as held:
+        arrays = {name: held[name] for name in held.files if name != "written_scale"}
+    np.savez(file, **arrays)
+    with pytest.raises(ValueError, match="damaged"):
+        Index.load(tmp_path / "index")
+
+
 LOADED = """
 import sys
 import numpy as np

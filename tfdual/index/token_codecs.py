@@ -22,6 +22,7 @@ class TokenCodec(ABC):
         shared: dict of arrays that all vectors share, learned by `learn`.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("values",)  # of what `write` gives
     learns: ClassVar[bool] = False
 
     def __init__(self) -> None:
@@ -61,6 +62,8 @@ class FloatCodec(TokenCodec):
 class Int8Codec(TokenCodec):
     """Whole numbers up to 127, times a scale for each vector."""
 
+    names = ("values", "scale")
+
     def write(self, rows: np.ndarray) -> Arrays:
         scale = np.abs(rows).max(axis=1) / LARGEST
         return {"values": np.rint(rows / scale[:, None]).astype(np.int8), "scale": scale.astype(np.float32)}
@@ -80,6 +83,7 @@ class ResidualCodec(TokenCodec):
     Reference: Santhanam et al., 2022, "ColBERTv2", arXiv:2112.01488
     """
 
+    names = ("nearest", "left", "scale")
     learns = True
 
     def __init__(self, bits: int, centroids: int | None) -> None:

@@ -14,7 +14,7 @@ from tfdual.index.token_codecs import TokenCodec
 
 TOKENS_AT_ONCE = 1 << 15
 WRITTEN_AT_ONCE = 1 << 18
-FILE = "tokens.npz"
+FILE, SHARED = "tokens.npz", "shared_"
 
 
 class TokenStore:
@@ -104,20 +104,16 @@ class TokenStore:
     def save(self, folder: Path) -> None:
         """Write one file."""
         written = {f"written_{name}": values.numpy() for name, values in self._written.items()}
-        shared = {f"shared_{name}": values.numpy() for name, values in self._shared.items()}
+        shared = {f"{SHARED}{name}": values.numpy() for name, values in self._shared.items()}
         np.savez(folder / FILE, splits=self.splits.numpy(), dim=np.int64(self.dim), **written, **shared)
 
     @classmethod
     def load(cls, codec: TokenCodec, folder: Path) -> "TokenStore":
         """What `save` wrote."""
         with np.load(folder / FILE) as held:
-            parts: dict[str, dict[str, Any]] = {"written": {}, "shared": {}}
-            for name in held.files:
-                kind, _, own = name.partition("_")
-                if own:
-                    parts[kind][own] = held[name]
-            codec.shared = parts["shared"]
-            return cls(codec, parts["written"], held["splits"], int(held["dim"]))
+            written = {name: held[f"written_{name}"] for name in codec.names}
+            codec.shared = {name[len(SHARED) :]: held[name] for name in held.files if name.startswith(SHARED)}
+            return cls(codec, written, held["splits"], int(held["dim"]))
 
 
 def _bounds(splits: np.ndarray) -> np.ndarray:
