@@ -12,6 +12,7 @@ from tfdual.index.token_centroids import assigned, trained_centroids
 LARGEST = 127
 SAMPLE = 1 << 17  # vectors that centroids and buckets are learned from
 UNIT = 1e-3
+LOGARITHM, MOST = 1 << 13, (1 << 15) - 1  # parts of 1 that logarithms are rounded to, in 16 bits up to 4
 Arrays = dict[str, np.ndarray]
 
 
@@ -38,15 +39,23 @@ class TokenCodec(ABC):
 
     @abstractmethod
     def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
-        """Float32 `(rows, dim)` of what `write` gave for some of them, before its `"scale"`, where it gave one."""
+        """Float32 `(rows, dim)` of what `write` gave for some of them, before they are multiplied by their scales."""
+
+    def scale(self, written: dict[str, Tensor]) -> Tensor | None:
+        """Float32 `(rows,)`. None: all are 1."""
+        return None
 
     def read(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
         """Float32 `(rows, dim)`."""
-        return _scaled(self.unscaled(written, shared, dim), written)
+        return self._scaled(self.unscaled(written, shared, dim), written)
 
     def products(self, written: dict[str, Tensor], shared: dict[str, Tensor], columns: Tensor) -> Tensor:
         """Of the rows with columns `(dim, columns)`, which are mostly fewer than numbers in a row: these are scaled."""
-        return _scaled(tf.matmul(self.unscaled(written, shared, columns.shape[0]), columns), written)
+        return self._scaled(tf.matmul(self.unscaled(written, shared, columns.shape[0]), columns), written)
+
+    def _scaled(self, rows: Tensor, written: dict[str, Tensor]) -> Tensor:
+        scale = self.scale(written)
+        return rows if scale is None else rows * scale[:, None]
 
 
 class FloatCodec(TokenCodec):
@@ -71,10 +80,13 @@ class Int8Codec(TokenCodec):
     def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
         return tf.cast(written["values"], tf.float32)
 
+    def scale(self, written: dict[str, Tensor]) -> Tensor | None:
+        return written["scale"]
+
 
 class ResidualCodec(TokenCodec):
     """The nearest centroid, and what is left of each number as one of a few values; and the scale that makes the sum of
-    length 1 again, in 16 bits, where all vectors are; else 1.
+    length 1 again, as a logarithm in 16 bits, where all vectors are; else 1.
 
     Args:
         bits: int, 1, 2 or 4. Of a number.
@@ -109,13 +121,15 @@ class ResidualCodec(TokenCodec):
         sums = self.shared["centroids"][nearest]
         buckets = np.searchsorted(self.shared["bounds"], rows - sums).astype(np.uint8)
         sums += self.shared["values"][buckets]
-        scale = 1 / np.maximum(np.linalg.norm(sums, axis=1), UNIT) if self._unit else np.ones(len(rows))
+        lengths = np.linalg.norm(sums, axis=1) if self._unit else np.ones(len(rows))
+        scale = np.clip(-np.log(np.maximum(lengths, UNIT)) * LOGARITHM, -MOST, MOST)
         a_byte = 8 // self._bits
         buckets = np.pad(buckets, [(0, 0), (0, -rows.shape[1] % a_byte)]).reshape(len(rows), -1, a_byte)
         shifts = np.arange(a_byte, dtype=np.uint8) * np.uint8(self._bits)
         packed = np.bitwise_or.reduce(buckets << shifts, axis=2).astype(np.uint8)
         few = len(self.shared["centroids"]) <= 1 << 16
-        return {"nearest": nearest.astype(np.uint16 if few else np.int32), "left": packed, "scale": scale.astype("f2")}
+        nearest = nearest.astype(np.uint16 if few else np.int32)
+        return {"nearest": nearest, "left": packed, "scale": np.rint(scale).astype(np.int16)}
 
     def unscaled(self, written: dict[str, Tensor], shared: dict[str, Tensor], dim: int) -> Tensor:
         shifts = np.arange(8 // self._bits, dtype=np.int32) * self._bits
@@ -125,9 +139,8 @@ class ResidualCodec(TokenCodec):
         left = tf.reshape(left, [tf.shape(left)[0], left.shape[1] * left.shape[2]])[:, :dim]
         return tf.gather(shared["centroids"], tf.cast(written["nearest"], tf.int32)) + left
 
-
-def _scaled(rows: Tensor, written: dict[str, Tensor]) -> Tensor:
-    return rows * tf.cast(written["scale"], tf.float32)[:, None] if "scale" in written else rows
+    def scale(self, written: dict[str, Tensor]) -> Tensor | None:
+        return tf.exp(tf.cast(written["scale"], tf.float32) / LOGARITHM)
 
 
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

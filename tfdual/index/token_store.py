@@ -14,7 +14,7 @@ from tfdual.index.token_codecs import TokenCodec
 
 TOKENS_AT_ONCE = 1 << 15
 WRITTEN_AT_ONCE = 1 << 18
-FILE, SHARED = "tokens.npz", "shared_"
+FILE, WRITTEN, SHARED = "tokens.npz", "written_", "shared_"
 
 
 class TokenStore:
@@ -103,7 +103,7 @@ class TokenStore:
 
     def save(self, folder: Path) -> None:
         """Write one file."""
-        written = {f"written_{name}": values.numpy() for name, values in self._written.items()}
+        written = {f"{WRITTEN}{name}": values.numpy() for name, values in self._written.items()}
         shared = {f"{SHARED}{name}": values.numpy() for name, values in self._shared.items()}
         np.savez(folder / FILE, splits=self.splits.numpy(), dim=np.int64(self.dim), **written, **shared)
 
@@ -111,7 +111,7 @@ class TokenStore:
     def load(cls, codec: TokenCodec, folder: Path) -> "TokenStore":
         """What `save` wrote."""
         with np.load(folder / FILE) as held:
-            written = {name: held[f"written_{name}"] for name in codec.names}
+            written = {name: held[f"{WRITTEN}{name}"] for name in codec.names}
             codec.shared = {name[len(SHARED) :]: held[name] for name in held.files if name.startswith(SHARED)}
             return cls(codec, written, held["splits"], int(held["dim"]))
 
