@@ -2,6 +2,7 @@
 
     python benchmarks/text_encoding.py [--documents 1000] [--rounds 3] [--out FILE]
     python benchmarks/text_encoding.py --documents 20 --rounds 1 --out /tmp/smoke.json          # does it run?
+    python benchmarks/text_encoding.py --parity           every document once: how far vectors are apart, and no times
 
 Title and abstract, 256 tokens; raw text in, vectors out. In float32 but for the variant whose products are in bfloat16,
 which is faster where the processor multiplies such numbers (AVX512-BF16, AMX). sentence-transformers has an environment
@@ -37,7 +38,8 @@ def measured(chosen: argparse.Namespace, console: Console) -> tuple[list[Variant
         _, texts = documents(chosen.scifact, chosen.documents)
         (folder / "texts.json").write_text(json.dumps(texts))
         python = sentence_transformers_python(Path(os.environ.get("TFDUAL_BENCH_ENVS", folder)), console)
-        commands = dict.fromkeys((OURS, HALF, "KerasHub", LIMIT), (sys.executable, OWN))
+        names = (OURS, HALF) if chosen.parity else (OURS, HALF, "KerasHub", LIMIT)
+        commands = dict.fromkeys(names, (sys.executable, OWN))
         if python:
             commands[PEER] = (python, "text_encoding_torch_worker.py")
         settings = {"rounds": chosen.rounds, "batch": BATCH, "threads": chosen.threads, "documents": len(texts)}
@@ -112,10 +114,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scifact", type=Path, default=data / "scifact", help="folder of corpus.parquet")
     parser.add_argument("--documents", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parity", action="store_true", help="all documents, no times; writes nothing")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "text_encoding.json")
     chosen = parser.parse_args()
     chosen.threads = len(os.sched_getaffinity(0))
-    if min(chosen.documents, chosen.rounds) < 1:
+    if chosen.parity:
+        chosen.documents, chosen.rounds = None, 0
+    elif min(chosen.documents, chosen.rounds) < 1:
         parser.error("documents and rounds must be at least 1")
     if not (chosen.scifact / "corpus.parquet").exists():
         parser.error(f"there is no {chosen.scifact}/corpus.parquet; set TFDUAL_DATA, or pass --scifact")
@@ -127,6 +132,10 @@ def main() -> None:
     chosen, console = arguments(), Console()
     load_before = os.getloadavg()[0]
     variants, apart, settings = measured(chosen, console)
+    if chosen.parity:
+        for name in (OURS, HALF) if apart else ():
+            console.print(f"{name}: at most {apart[name]:.1e} from {PEER}, of {settings['documents']:,} documents")
+        return
     results = summary(variants, settings["documents"], apart)
     judged = verdicts(results)
     console.print(table(results))

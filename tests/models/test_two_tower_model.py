@@ -281,6 +281,13 @@ def test_loss_of_keras_is_refused() -> None:
         model.fit(pairs(), verbose=0)
 
 
+def test_metrics_of_keras_are_refused() -> None:
+    model = id_model()
+    model.compile(LazyAdam(), metrics=["accuracy"])
+    with pytest.raises(ValueError, match=r"Leave metrics out of compile\(\), .*CorpusEvaluation"):
+        model.fit(pairs(), verbose=0)
+
+
 @pytest.mark.slow
 def test_compiled_model_gives_equal_outputs_in_a_fresh_process(tmp_path: Path) -> None:
     model, inputs = sample_model(temperature=0.2), batch()

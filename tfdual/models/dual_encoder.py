@@ -19,10 +19,11 @@ from tfdual.models.contrastive_objective import ContrastiveObjective, column_of
 from tfdual.models.embedding_space import embedding_space
 from tfdual.models.encoded_once import encoded_once
 from tfdual.models.finite_loss import finite_or_stop, told_plainly
+from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
+from tfdual.models.own_loss import refuse_labels, refuse_metrics
 from tfdual.models.pairs import Pairs
-from tfdual.models.read_ahead import read_ahead
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
 from tfdual.models.seed_states import load_seeds, save_seeds
 from tfdual.models.side import Side
@@ -154,7 +155,7 @@ class DualEncoder(keras.Model):
         """Mean loss of the batch, and the losses that layers added."""
         if x is None or y_pred is None:
             raise ValueError("The loss needs the columns of the batch and the model's outputs: x=..., y_pred=...")
-        self._refuse_labels(y)
+        refuse_labels(self, y)
         added = sum(map(self._aggregate_additional_loss, self.losses))  # encoding negatives replaces them
         return self._pair_loss(x, y_pred, sample_weight, training) + added
 
@@ -169,19 +170,12 @@ class DualEncoder(keras.Model):
         step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
         return finite_or_stop(loss, step, x, outputs, self.trainable_variables)
 
-    def _refuse_labels(self, y: Tensor | None) -> None:
-        kind = type(self).__name__
-        if self._compile_loss is not None:
-            raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
-        if y is not None:
-            raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")
-
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
         """Keras's step, or one that encodes the batch in parts."""
         if self.parts == 1:
             return super().train_step(*args, **kwargs)
         x, y, weight = keras.utils.unpack_x_y_sample_weight(args[0])
-        self._refuse_labels(y)
+        refuse_labels(self, y)
         self._build_unless_built()
         loss_of = functools.partial(self._pair_loss, x, weight=weight, training=True)
         loss, gradients = gradients_in_parts(self, x, self.parts, loss_of, self.optimizer.scale_loss)
@@ -200,14 +194,16 @@ class DualEncoder(keras.Model):
                 self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
-        `shuffle` is off for it, which Keras else warns of.
+        """Keras's `fit`, on model-ready batches; of a dataset, the next is made ready during a step.
+
+        Raises:
+            TypeError: rows that aren't batches yet.
+            ValueError: a loss or metrics in `compile()`; labels; a step whose loss is not finite.
         """
-        if isinstance(x, tf.data.Dataset):
-            x = read_ahead(x)
-            kwargs.setdefault("shuffle", False)
+        refuse_metrics(self)
+        x, settings = fit_rows(x, kwargs)
         with told_plainly():
-            return super().fit(x, *args, **kwargs)
+            return super().fit(x, *args, **settings)
 
     @functools.cached_property
     def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:

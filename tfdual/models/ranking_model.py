@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from tfdual._backend import is_ragged
@@ -25,8 +24,8 @@ from tfdual.losses import (
     semi_hard_triplet,
     supervised_contrastive,
 )
+from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_config, function_from
-from tfdual.models.read_ahead import read_ahead
 from tfdual.serving import Reranker
 
 COMPARING = (
@@ -109,13 +108,13 @@ class RankingModel(keras.Model):
             )
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Keras's `fit`. Of a dataset, the next batch is made ready during a step; it has an order of its own, so
-        `shuffle` is off for it, which Keras else warns of.
+        """Keras's `fit`, on batches of lists; of a dataset, the next is made ready during a step.
+
+        Raises:
+            TypeError: rows that aren't batches yet.
         """
-        if isinstance(x, tf.data.Dataset):
-            x = read_ahead(x)
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+        x, settings = fit_rows(x, kwargs)
+        return super().fit(x, *args, **settings)
 
     def to_reranker(self, candidates: int = 100) -> Reranker:
         """The second stage of a retriever, for `to_retriever(..., reranker=...)`.

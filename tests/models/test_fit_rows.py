@@ -1,0 +1,55 @@
+"""What `fit` makes of what it gets."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+import tfdual
+from tfdual import ColumnSchema, Schema, Tags
+from tfdual.models.fit_rows import fit_rows
+
+
+def tuned(enabled: bool | None) -> tf.data.Dataset:
+    options = tf.data.Options()
+    if enabled is not None:
+        options.autotune.enabled = enabled
+    return tf.data.Dataset.range(5).map(lambda i: i + 1, num_parallel_calls=tf.data.AUTOTUNE).with_options(options)
+
+
+def ahead(enabled: bool | None) -> tf.data.Dataset:
+    return fit_rows(tuned(enabled), {})[0]
+
+
+@pytest.mark.parametrize("enabled", [None, True, False])
+def test_batches_are_the_same_and_in_order(enabled: bool | None) -> None:
+    assert [int(i) for i in ahead(enabled)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_tuning_is_as_the_dataset_says(enabled: bool) -> None:
+    assert ahead(enabled).options().autotune.enabled is enabled
+
+
+def test_tuning_is_off_where_the_dataset_does_not_say() -> None:
+    assert ahead(None).options().autotune.enabled is False
+
+
+def test_a_dataset_is_not_shuffled_again_unless_told() -> None:
+    assert fit_rows(tuned(None), {"epochs": 2})[1] == {"epochs": 2, "shuffle": False}
+    assert fit_rows(tuned(None), {"shuffle": True})[1] == {"shuffle": True}
+
+
+def test_what_is_no_dataset_stays() -> None:
+    arrays = {"item_id": [1, 2]}
+    assert fit_rows(arrays, {"epochs": 2}) == (arrays, {"epochs": 2})
+
+
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_rows_that_are_not_batches_yet_are_refused(name: str) -> None:
+    rows = tfdual.read(pa.table({"item": [1, 2]}), Schema([ColumnSchema("item", [Tags.ITEM_ID])]))
+    given: dict[str, Any] = {"x": tuned(None), "validation_data": None} | {name: rows}
+    message = rf"rows of `tfdual.read` as {name}.*{name}=rows.batch\(1_024\).map\(preprocessor\)"
+    with pytest.raises(TypeError, match=message):
+        fit_rows(given.pop("x"), given)

@@ -1,0 +1,31 @@
+"""What Keras's `compile` and `fit` may not say of a model that has a loss and metrics of its own."""
+
+import keras
+
+from tfdual._typing import Tensor
+
+
+def refuse_metrics(model: keras.Model) -> None:
+    """Refuse metrics of `compile`.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if model._compile_metrics is not None:
+        raise ValueError(
+            f"{type(model).__name__} is measured on the whole corpus. Leave metrics out of compile(), and pass "
+            "fit(callbacks=[tfdual.CorpusEvaluation(...)])."
+        )
+
+
+def refuse_labels(model: keras.Model, y: Tensor | None) -> None:
+    """Refuse a loss of `compile`, and labels.
+
+    Raises:
+        ValueError: there are any.
+    """
+    kind = type(model).__name__
+    if model._compile_loss is not None:
+        raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
+    if y is not None:
+        raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")
