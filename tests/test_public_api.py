@@ -150,6 +150,7 @@ NAMES = {
         "margin_mse",
         "mark_positives",
         "matryoshka",
+        "neighbour_distillation",
         "pairwise_logistic",
         "reconstruction",
         "sampled_softmax",

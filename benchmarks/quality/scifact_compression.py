@@ -11,7 +11,6 @@ from mixtures of them. Settings, the weights of the parts among them, were chose
 """
 
 import argparse
-import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -56,7 +55,7 @@ class Settings:
     """How a compressor is trained."""
 
     encoder: Callable[[], keras.layers.Layer] | None = None
-    options: Mapping[str, float] | None = None  # of similarity_distillation
+    loss: Callable[..., Any] | None = None  # the compressor's own
     weights: Mapping[str, float] | None = None  # of the parts
     from_pca: bool = True
     pseudo_queries: bool = True
@@ -69,6 +68,7 @@ class Settings:
 CHOSEN = Settings(weights={"lsa": 0.5, "text": 1.0, "title": 0.4})
 VARIANTS = {
     "chosen": CHOSEN,
+    "similarity distillation": replace(CHOSEN, loss=similarity_distillation),
     "all parts weigh the same": replace(CHOSEN, weights=None),
     "from random weights": replace(CHOSEN, from_pca=False),
     "no mixed rows": replace(CHOSEN, mixed=False),
@@ -127,9 +127,10 @@ def trained(data: SciFact, settings: Settings, seed: int) -> EmbeddingCompressor
     """A compressor of the documents; it sees no claim and no judgement."""
     keras.utils.set_random_seed(seed)
     rows = joined([data.documents, data.pseudo]) if settings.pseudo_queries else data.documents
-    loss = functools.partial(similarity_distillation, **settings.options) if settings.options else None
     encoder = settings.encoder() if settings.encoder else None
-    compressor = EmbeddingCompressor(WIDTHS[-1], encoder, widths=WIDTHS, part_weights=settings.weights, base_loss=loss)
+    compressor = EmbeddingCompressor(
+        WIDTHS[-1], encoder, widths=WIDTHS, part_weights=settings.weights, base_loss=settings.loss
+    )
     if settings.from_pca:
         compressor.start_from_pca(rows)
     if settings.mixed:

@@ -48,6 +48,14 @@ def test_values_take_the_type_of_their_column() -> None:
     }
 
 
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("False", False), ("1", True), ("no", False)])
+def test_a_bool_is_written_as_in_a_file(word: str, value: bool) -> None:
+    member = Schema([ColumnSchema("member", dtype="bool"), ColumnSchema("age", dtype="float32")])
+    assert parse_query([f"member={word}"], member) == {"member": value}
+    with pytest.raises(ValueError, match="'member' takes true or false. Received 'perhaps'"):
+        parse_query(["member=perhaps"], member)
+
+
 def test_an_empty_list_may_be_given() -> None:
     assert parse_query(["recent="], PAIRS) == {"recent": []}
 

@@ -20,6 +20,9 @@ def told(problems: dict[str, np.ndarray]) -> dict[str, list[int]]:
     return {rule: rows.tolist() for rule, rows in problems.items()}
 
 
+PRICES = [Decimal(cents) / 100 for cents in range(1, 2_000)]
+
+
 @pytest.mark.parametrize(
     "array, target, expected",
     [
@@ -35,6 +38,9 @@ def told(problems: dict[str, np.ndarray]) -> dict[str, list[int]]:
         (pa.array([Decimal("2.00"), Decimal("-3.00")]), INT64, [2, -3]),
         (pa.array([Decimal("2.0")], pa.decimal32(5, 1)), INT64, [2]),
         (pa.array([Decimal("1.25")], pa.decimal256(50, 2)), FLOAT64, [1.25]),
+        (pa.array(PRICES), FLOAT32, [float(np.float32(str(price))) for price in PRICES]),
+        (pa.array(PRICES), FLOAT64, [float(str(price)) for price in PRICES]),
+        (pa.array([Decimal("1E+20"), None], pa.decimal128(38, 2)), FLOAT32, [float(np.float32(1e20)), None]),
         (pa.array([datetime.date(1970, 1, 3), datetime.date(1969, 12, 31)]), INT64, [172_800, -86_400]),
         (pa.array([datetime.date(1970, 1, 3)], pa.date64()), INT64, [172_800]),
         (pa.array([datetime.datetime(2001, 9, 9, 1, 46, 40)], pa.timestamp("ns")), INT64, [1_000_000_000]),

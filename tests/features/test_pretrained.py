@@ -109,6 +109,11 @@ def test_vocabulary_fills_the_last_rows_and_vectors_without_an_id_the_first() ->
         (arrow(embedding=[[1.0, 2.0], [np.nan, 1.0], [3.0, 4.0]]), {}, "The vector of row 1 holds NaN"),
         (arrow().slice(0, 0), {}, "The data holds no vector"),
         (arrow(), {"vector_column": "vector"}, r"lacks the columns \['vector'\]. It has \['id', 'embedding'\]"),
+        (
+            arrow().to_pandas(),
+            {"vector_column": "vector"},
+            r"It has \['id', 'embedding'\]. Say .* vector_column=\.\.\.",
+        ),
         (VECTORS[0], {}, r"Received the shape \(2,\)"),
         (VECTORS * np.array([1, np.inf]), {}, "The vector of row 0 holds NaN or infinity"),
         (VECTORS, {"cardinality": 2}, r"The table has 2 rows, 0 .. 1. The data has the ids \[2\]"),

@@ -38,7 +38,7 @@ def slopes(case: Case, scores: np.ndarray, *rest: Any, **options: Any) -> np.nda
 
 def test_every_public_loss_has_a_loop() -> None:
     others = {"LearnedTemperature", "in_batch_softmax", "mark_positives"}
-    of_vectors = {"matryoshka", "reconstruction", "similarity_distillation"}
+    of_vectors = {"matryoshka", "neighbour_distillation", "reconstruction", "similarity_distillation"}
     assert set(losses.__all__) == {*CASES, *others, *of_vectors}
 
 

@@ -38,6 +38,19 @@ def test_column_row_and_step_are_named_and_no_weight_changes(eager: bool, parts:
         np.testing.assert_array_equal(found, wanted)  # also where a fused relu hides the NaN from the loss
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_sample_weights_below_zero_are_refused_and_no_weight_changes(parts: int) -> None:
+    made, rows = model(LazyAdam(0.1), parts=parts), len(batch()["age"])
+    before = made.get_weights()
+    weights = np.ones(rows, "float32")
+    weights[[1, 3]] = -1.0
+    with pytest.raises(ValueError, match=r"Stopped before step 0 .*sample weights are at least 0.* below in rows 1, 3"):
+        made.fit(tf.data.Dataset.from_tensors((batch(), None, weights)), verbose=0)
+    for found, wanted in zip(made.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    made.fit(tf.data.Dataset.from_tensors((batch(), None, np.zeros(rows, "float32"))), verbose=0)
+
+
 def test_weights_that_diverged_are_named_where_the_columns_are_sound() -> None:
     made = model(LazyAdam(0.1))
     kernel = made.towers.query.block.layers[-1].layers[-1].kernel

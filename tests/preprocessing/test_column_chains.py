@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+import tfdual
 from tests.preprocessing.fitting import Stream, plain
 from tfdual import ColumnSchema, Preprocessor, Schema, Tags
 from tfdual.preprocessing import (
@@ -34,6 +35,16 @@ TABLE = pa.table(
         "stars": pa.array([[1.0, 2.0, 3.0], [], [5.0]], pa.list_(pa.float32())),
     }
 )
+
+
+@pytest.mark.parametrize("tag", [Tags.WEIGHT, Tags.TARGET])
+def test_weights_and_targets_of_rows_stay_as_they_are(tag: Tags) -> None:
+    schema = Schema([ColumnSchema("w", [tag], dtype="float32"), ColumnSchema("price", dtype="float32")])
+    columns = {"w": tf.constant([0.25, 1.0, 0.0]), "price": tf.constant([1.0, 2.0, 3.0])}
+    table = pa.table({name: pa.array(values.numpy()) for name, values in columns.items()})
+    found = Preprocessor(schema).adapt(tfdual.read(table, schema))(columns)
+    assert plain(found["w"]) == [0.25, 1.0, 0.0]
+    assert abs(float(tf.reduce_mean(found["price"]))) < 1e-6
 
 
 @pytest.mark.parametrize("min_count", [1, 2])

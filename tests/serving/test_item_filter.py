@@ -13,17 +13,19 @@ YEARS = [1985, 1990, 2001, 2001, 2**53 + 1]
 PRICES = [0.1, 2.5, -3.0, 1e9, 0.0]
 SHELVES = ["drama", "sci fi == x", "", "Zoë", "drama"]
 GENRES = [["Drama"], [], ["Comedy", "Drama"], ["sci fi"], ["Comedy"]]
+STOCKED = [True, False, False, True, True]
 ITEMS = [
-    {"year": year, "price": np.float32(price), "shelf": shelf, "genres": genres}
-    for year, price, shelf, genres in zip(YEARS, PRICES, SHELVES, GENRES, strict=True)
+    {"year": year, "price": np.float32(price), "shelf": shelf, "genres": genres, "stocked": stocked}
+    for year, price, shelf, genres, stocked in zip(YEARS, PRICES, SHELVES, GENRES, STOCKED, strict=True)
 ]
-DTYPES = {"year": "int64", "price": "float32", "shelf": "string", "genres": "list of string"}
+DTYPES = {"year": "int64", "price": "float32", "shelf": "string", "genres": "list of string", "stocked": "bool"}
 FILTER = ItemFilter(
     {
         "year": tf.constant(YEARS, tf.int64),
         "price": tf.constant(PRICES, tf.float32),
         "shelf": tf.constant(SHELVES),
         "genres": tf.ragged.constant(GENRES),
+        "stocked": tf.constant(STOCKED),
     },
     len(ITEMS),
 )
@@ -53,6 +55,10 @@ def let_through(expression: str) -> list[bool]:
         "year in [1985, 2001] and not ('Comedy' in genres or price < 0)",
         "not year == 2001 or shelf == 'drama' and price <= 0.5",
         "not not year == 2001",
+        "stocked",
+        "not stocked and year > 1985",
+        "stocked == False or shelf == 'drama'",
+        "stocked != False",
     ],
 )
 def test_an_expression_lets_through_what_python_does(expression: str) -> None:
@@ -76,6 +82,26 @@ def test_any_nesting_lets_through_what_python_does(expression: str) -> None:
     assert let_through(expression) == [bool(eval(expression, {}, item)) for item in ITEMS]
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("floor < 3", [0, 4]),
+        ("floor <= -1", [4]),
+        ("floor == -1", []),
+        ("floor >= 0", [0, 2]),
+        ("floor != 5", [0, 1, 3, 4]),
+        ("not floor < 3", [1, 2, 3]),
+    ],
+)
+def test_a_missing_number_is_unequal_to_all_and_neither_below_nor_above(expression: str, expected: list[int]) -> None:
+    floors = [0.0, np.nan, 5.0, np.nan, -2.0]
+    integers = [0, -1, 5, -1, -2]
+    terms = tf.constant(compile_filter(expression, {"floor": "int64"}))
+    for column in (tf.constant(integers, tf.int64), tf.constant(floors, tf.float32)):
+        let_through = ItemFilter({"floor": column}, 5, nullable={"floor"})(terms)
+        assert np.flatnonzero(let_through).tolist() == expected
+
+
 def test_terms_are_those_of_the_documentation() -> None:
     assert compile_filter("year >= 1990 and 'Drama' in genres", DTYPES) == ["year >= 1990", "genres has Drama", "and"]
 
@@ -88,11 +114,16 @@ def test_no_terms_let_every_item_through() -> None:
     ("expression", "message"),
     [
         ("year >=", "can't be read"),
-        ("colour == 'red'", r"'colour' can't be filtered. Those that can: \['genres', 'price', 'shelf', 'year'\]"),
+        (
+            "colour == 'red'",
+            r"'colour' can't be filtered. Those that can: \['genres', 'price', 'shelf', 'stocked', 'year'\]",
+        ),
         ("year == '1990'", "of int64. It can't be compared with '1990'"),
         ("year == 1990.5", "of int64. It can't be compared with 1990.5"),
         ("price == True", "can't be compared with True"),
         ("shelf < 'm'", "strings, which are equal or not"),
+        ("stocked == 1", "of bool. It can't be compared with 1"),
+        ("stocked > False", "bools, which are equal or not"),
         ("genres == 'Drama'", "holds lists: write `value in genres`"),
         ("'drama' in shelf", r"holds single values: write `shelf in \[value, ...\]`"),
         ("year == price", "a column on one side and a value on the other"),
@@ -115,6 +146,8 @@ def test_what_is_no_filter_is_refused(expression: str, message: str) -> None:
         (["genres == Drama"], "column operator value"),
         (["year ==", "not"], "column operator value"),
         (["year == soon"], "soon"),
+        (["stocked == perhaps"], "A bool is one of.*perhaps"),
+        (["stocked < True"], "column operator value"),
         (["and"], "joins more terms"),
         (["year == 1", "or"], "joins more terms"),
         (["year == 1", "year == 2"], "lack an `and` or `or`"),

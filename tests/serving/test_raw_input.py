@@ -3,10 +3,15 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+import tfdual
 from tfdual import ColumnSchema, Schema
+from tfdual.serving.examples import parse_examples
 from tfdual.serving.raw_input import tensor_spec, to_dense, to_ragged
 
 
@@ -43,6 +48,80 @@ def test_python_values_and_arrays_become_tensors_of_the_column(values: Any, argu
     tensor = dense(values, **arguments)
     assert tensor.numpy().tolist() == expected
     assert tensor.dtype.name == arguments.get("dtype", "int64")
+
+
+@pytest.mark.parametrize(
+    "values, arguments, expected",
+    [
+        ([1.5, None], {"dtype": "float32"}, [1.5, np.nan]),
+        ([None, 7], {"dtype": "int64"}, [-1, 7]),
+        (["a", None], {"dtype": "string"}, [b"a", b""]),
+        ([True, None], {"dtype": "bool"}, [True, False]),
+        ([None, [1.0, 2.0]], {"dtype": "float32", "dims": (None, 2)}, [[0.0, 0.0], [1.0, 2.0]]),
+        ([[4], None], {"is_list": True}, [[4], [-1]]),
+        (np.array(["a", None], object), {"dtype": "string"}, [b"a", b""]),
+        (pd.Series(["a", None]), {"dtype": "string"}, [b"a", b""]),
+        (pd.Series(["a", None], dtype=object), {"dtype": "string"}, [b"a", b""]),
+        (pd.Series([1.5, None]), {"dtype": "float32"}, [1.5, np.nan]),
+    ],
+)
+def test_none_is_a_missing_value_of_a_nullable_column(values: Any, arguments: dict, expected: list) -> None:
+    found = dense(values, **arguments, properties={"nullable": True}).numpy()
+    np.testing.assert_array_equal(found, np.array(expected, found.dtype))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("make", [np.asarray, pd.Series], ids=["numpy", "pandas"])
+def test_times_are_seconds_as_read_gives_them(make: Any, unit: str) -> None:
+    times = np.array(["2024-02-10T12:00:00", "1969-12-31T23:59:58"], f"datetime64[{unit}]")
+    rows = tfdual.read(pa.table({"x": pa.array(times)}), schema(dtype="int64"))
+    wanted = [row["x"] for row in rows.take(2)]
+    assert wanted == [1707566400, -2]
+    assert dense(make(times), dtype="int64").numpy().tolist() == wanted
+    assert dense(make(times), dtype="float64").numpy().tolist() == wanted
+
+
+def test_times_with_parts_of_a_second_and_missing_ones_are_floats() -> None:
+    times = np.array(["2024-02-10T12:00:00.250", "NaT"], "datetime64[ms]")
+    np.testing.assert_array_equal(dense(times, dtype="float64"), [1707566400.25, np.nan])
+    with pytest.raises(ValueError, match="takes a list of int64"):
+        dense(times, dtype="int64")
+
+
+@pytest.mark.parametrize("make", [dict, pa.table, pd.DataFrame, pl.DataFrame])
+def test_columns_come_as_a_dict_a_frame_or_a_table(make: Any) -> None:
+    found = to_dense(make({"x": [3, 4]}), schema())
+    assert found["x"].numpy().tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("features", [[{"x": 3}], 7])
+def test_columns_without_names_are_refused(features: Any) -> None:
+    with pytest.raises(TypeError, match="Raw columns come by their names"):
+        to_dense(features, schema())
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ({"dtype": "float32"}, [np.nan]),
+        ({"dtype": "int32"}, [-1]),
+        ({"dtype": "bool"}, [False]),
+        ({"dtype": "string"}, [b""]),
+        ({"dtype": "float32", "dims": (None, 3)}, [[0.0, 0.0, 0.0]]),
+        ({"dtype": "string", "dims": (None, 2)}, [[b"", b""]]),
+    ],
+)
+def test_a_column_left_out_is_the_same_as_one_of_none_and_as_an_example_without_it(
+    arguments: dict, expected: list
+) -> None:
+    both = Schema([ColumnSchema("x", properties={"nullable": True}, **arguments), ColumnSchema("y")])
+    wanted = np.array(expected, arguments["dtype"] if arguments["dtype"] != "string" else object)
+    np.testing.assert_array_equal(to_dense({"y": [1]}, both)["x"], wanted)
+    np.testing.assert_array_equal(to_dense({"y": [1], "x": [None]}, both)["x"], wanted)
+    written = tf.train.Example()
+    written.features.feature["y"].int64_list.value.append(1)
+    examples = tf.constant([written.SerializeToString()])
+    np.testing.assert_array_equal(parse_examples(examples, both, "int64", False)[0]["x"], wanted)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +168,9 @@ def test_padding_between_values_is_a_value() -> None:
         ([[1.5]], {"is_list": True}, "a list of lists of int64"),
         (["ab", "c"], {"dtype": "string", "is_list": True}, "a list of lists of string"),
         (None, {"is_list": True}, "a list of lists of int64"),
+        ([1.5, None], {"dtype": "float32"}, "a list of float32"),
+        (["a", None], {"dtype": "string"}, "a list of string"),
+        ([[1], None], {"is_list": True}, "a list of lists of int64"),
     ],
 )
 def test_a_wrong_type_or_shape_is_named(values: Any, arguments: dict[str, Any], wanted: str) -> None:

@@ -161,6 +161,60 @@ def test_wrong_options_are_named(both: dict[str, Retriever]) -> None:
             retriever.search(QUERIES, **options)
 
 
+@pytest.mark.parametrize("which", ["made", "loaded"])
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_lists_and_filters_are_one_or_one_a_query(which: str, count: int, both: dict[str, Retriever]) -> None:
+    left_out = {"user": QUERIES["user"]}
+    for name, option, what in (
+        ("exclude", [["b1"]] * count, "list of ids"),
+        ("exclude", tf.fill([count, 2], "b1"), "list of ids"),
+        ("filter", ["year > 1990"] * count, "expression"),
+    ):
+        message = f"`{name}` takes one {what} for all queries, or one for each query. Received {count}, .* is 3"
+        for queries in (QUERIES, left_out):
+            with pytest.raises(ValueError, match=message):
+                both[which].search(queries, **{name: option})
+    one = {name: values[:1] for name, values in QUERIES.items()}
+    if count:
+        with pytest.raises(ValueError, match=f"Received {count}, and the number of queries is 1"):
+            both[which].search(one, exclude=[["b1"]] * count)
+
+
+@pytest.mark.parametrize("which", ["made", "loaded"])
+def test_one_list_and_one_filter_hold_for_all_queries(which: str, both: dict[str, Retriever], ranked: tuple) -> None:
+    order, _ = ranked
+    hidden = order[0, :2].tolist()
+    found = both[which].search(QUERIES, k=5, exclude=[[f"b{n}" for n in hidden]], filter=["year >= 1990"])
+    for row, numbers in enumerate(order):
+        left = [n for n in numbers.tolist() if YEARS[n] >= 1990 and n not in hidden]
+        assert found["id"][row].tolist() == names(left, 5)
+    none = {name: values[:0] for name, values in QUERIES.items()}
+    assert both[which].search(none, exclude=[["b1"]], filter="year >= 1990")["id"].shape[0] == 0
+    assert both[which].search(none, exclude=[], filter=[])["id"].shape[0] == 0
+
+
+@pytest.mark.parametrize("k", [np.int64(4), np.array(4), tf.constant(4)])
+def test_k_is_any_integer(k: object, both: dict[str, Retriever], ranked: tuple) -> None:
+    found = both["loaded"].search(QUERIES, k=k)
+    assert found["id"].tolist() == [names(numbers.tolist(), 4) for numbers in ranked[0]]
+
+
+@pytest.mark.parametrize(
+    ("k", "message"),
+    [
+        (2**32 + 1, "k is at most 2147483647. Received 4294967297"),
+        (np.int64(2**31), "k is at most 2147483647. Received 2147483648"),
+        (np.int64(-(2**32) + 1), "k is at least 1. Received -4294967295"),
+        (2.9, "k is an integer. Received 2.9"),
+        (True, "k is an integer. Received True"),
+        ("5", "k is an integer. Received '5'"),
+    ],
+)
+def test_a_k_that_is_none_is_refused(k: object, message: str, both: dict[str, Retriever]) -> None:
+    with pytest.raises(ValueError, match=message):
+        both["loaded"].search(QUERIES, k=k)
+
+
 def test_columns_to_filter_by_are_of_the_items(trained: tuple) -> None:
     model, prep, items = trained
     with pytest.raises(ValueError, match="can't be filtered by 'price'"):

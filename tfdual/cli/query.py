@@ -2,15 +2,19 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyarrow as pa
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from tfdual.data.values import convert
 from tfdual.schema import ColumnSchema, Kind, Schema
 from tfdual.serving import Retriever
+from tfdual.serving.raw_input import missing_row
 from tfdual.serving.served_graph import DEFAULT_TOWER
 
 
@@ -33,7 +37,7 @@ def query(
     given = parse_query(words, schema)
     lacking = [column for column in schema if column.name not in given and not column.nullable]
     features = {name: [value] for name, value in given.items()} | {
-        column.name: [_unknown(column)] for column in lacking
+        column.name: [missing_row(column)] for column in lacking
     }
     excluded = [_ids(exclude, retriever.description["id_dtype"])] if exclude else None
     found = retriever.search(features, k, excluded, filter, tower)
@@ -91,17 +95,21 @@ def _without_nan(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(text: str, column: ColumnSchema) -> Any:
-    convert = str if column.dtype == "string" else float if column.dtype.startswith("float") else int
+    kinds: dict[str, Callable[[str], Any]] = {"string": str, "float32": float, "float64": float, "bool": _bool}
+    read = kinds.get(column.dtype, int)
     try:
         if not column.is_list:
-            return convert(text)
-        return [convert(part.strip()) for part in text.split(",") if part.strip()]
+            return read(text)
+        return [read(part.strip()) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        wanted = f"a list such as 1,2,3 of {column.dtype}" if column.is_list else column.dtype
+        single = "true or false" if column.dtype == "bool" else column.dtype
+        wanted = f"a list such as 1,2,3 of {column.dtype}" if column.is_list else single
         raise ValueError(f"The query key '{column.name}' takes {wanted}. Received {text!r}.") from error
 
 
-def _unknown(column: ColumnSchema) -> Any:
-    if column.is_list:
-        return [0.0] * column.width if column.width else []
-    return {"string": "", "int64": -1, "int32": -1, "bool": False}.get(column.dtype, float("nan"))
+def _bool(text: str) -> bool:
+    """As a CSV file has it: true or false, 1 or 0, yes or no."""
+    values, problems = convert(pa.array([text]), pa.bool_())
+    if problems:
+        raise ValueError(f"{text!r} is neither true nor false.")
+    return values[0].as_py()

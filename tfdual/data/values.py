@@ -123,6 +123,8 @@ def _cast(array: pa.Array, target: pa.DataType) -> pa.Array | None:
         return None
     if text and pa.types.is_integer(target) and _holds_hexadecimals(array):
         return None
+    if pa.types.is_decimal(array.type) and pa.types.is_floating(target):
+        array = array.cast(pa.string())  # the nearest float; of decimals Arrow gives one beside it
     converted = array.cast(target, safe=not pa.types.is_floating(target))
     if (
         pa.types.is_float32(target)

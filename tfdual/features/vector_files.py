@@ -59,7 +59,10 @@ def read_vectors(data: Any, id_column: str, vector_column: str) -> tuple[pa.Arra
     """
     table = _table(data, [id_column, vector_column])
     if missing := [name for name in (id_column, vector_column) if name not in table.column_names]:
-        raise ValueError(f"The data lacks the columns {missing}. It has {table.column_names}.")
+        raise ValueError(
+            f"The data lacks the columns {missing}. It has {table.column_names}. Say which hold ids and vectors: "
+            "id_column=..., vector_column=..."
+        )
     if not table.num_rows:
         raise ValueError("The data holds no vector.")
     keys = _keys(_whole(table[id_column]))
@@ -107,7 +110,8 @@ def _table(data: Any, columns: list[str]) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
     if _is_frame(data, "pandas"):
-        return pa.Table.from_pandas(data[[name for name in columns if name in data.columns]], preserve_index=False)
+        found = [name for name in columns if name in data.columns]
+        return pa.Table.from_pandas(data[found] if len(found) == len(columns) else data, preserve_index=False)
     if _is_frame(data, "polars"):
         return data.to_arrow()
     raise TypeError(

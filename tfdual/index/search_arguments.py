@@ -1,5 +1,7 @@
 """Arguments of a search, checked where they come in."""
 
+import itertools
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,12 +37,13 @@ def checked_arguments(
     """The arguments that there are, as `search_specs` says.
 
     Raises:
-        ValueError: queries or `allow` of another width, k below 1.
-        TypeError: an `allow` that is not bool.
+        ValueError: queries or `allow` of another width; k below 1, or over int32; an `exclude` or `allow` of
+            neither one row nor one a query.
+        TypeError: a k or positions that are no integers; an `allow` that is not bool.
     """
-    checked = {"queries": _queries(queries, wanted), "k": _k(k)}
+    checked = {"queries": _queries(queries, wanted), "k": checked_k(k)}
     if exclude is not None:
-        checked["exclude"] = _positions(exclude)
+        checked["exclude"] = _positions(exclude, checked["queries"])
     if allow is not None:
         checked["allow"] = _allow(allow, checked["queries"], live)
     return checked
@@ -59,32 +62,119 @@ def _queries(queries: Any, wanted: Shape) -> Tensor:
     return queries if tf.executing_eagerly() else tf.ensure_shape(queries, _shape(wanted))
 
 
-def _k(k: Any) -> Tensor:
-    """In a graph, a k below 1 is an `InvalidArgumentError` when it runs."""
-    k = tf.constant(k, tf.int32) if isinstance(k, int) else tf.cast(tf.convert_to_tensor(k), tf.int32)
-    known = tf.get_static_value(k)
-    if known is not None and known < 1:
-        raise ValueError(f"k is at least 1. Received {known}.")
-    if known is None:
-        with tf.control_dependencies([tf.debugging.Assert(k >= 1, ["k is at least 1. Received", k])]):
-            k = tf.identity(k)
-    return k
+def checked_k(k: Any) -> Tensor:
+    """An int32 scalar. In a graph, a k out of range is an `InvalidArgumentError` when it runs.
+
+    Args:
+        k: int, integer of NumPy, or integer scalar tensor.
+
+    Raises:
+        ValueError: k below 1, or over int32.
+        TypeError: k is no integer.
+    """
+    known = k
+    if tf.is_tensor(k):
+        k = tf.convert_to_tensor(k)
+        known = tf.get_static_value(k)
+        if known is None:
+            return _k_in_graph(k)
+    try:
+        number = operator.index(known)
+    except TypeError as error:
+        raise TypeError(f"k is an integer. Received {known!r}.") from error
+    if isinstance(known, bool):
+        raise TypeError(f"k is an integer. Received {known}.")
+    if number < 1:
+        raise ValueError(f"k is at least 1. Received {number}.")
+    if number > tf.int32.max:
+        raise ValueError(f"k is at most {tf.int32.max}. Received {number}.")
+    return tf.constant(number, tf.int32)
+
+
+def _k_in_graph(k: Tensor) -> Tensor:
+    if not k.dtype.is_integer or not k.shape.is_compatible_with([]):
+        raise TypeError(f"k is an integer scalar. Received a tensor of {k.dtype.name}, of the shape {k.shape}.")
+    wide = tf.cast(k, tf.int64)
+    fits = (wide >= 1) & (wide <= tf.int32.max)
+    with tf.control_dependencies([tf.debugging.Assert(fits, ["k is at least 1, and within int32. Received", k])]):
+        return tf.cast(k, tf.int32)
 
 
 def checked_ids(ids: Any, kind: str) -> Tensor:
-    """Ids of int64 or string, `(batch, n)`, dense."""
+    """Ids of int64 or string, `(batch, n)`, dense.
+
+    Args:
+        ids: `(batch, n)`, padded, or ragged; lists may be of different lengths.
+        kind: `"int64"` or `"string"`.
+
+    Raises:
+        ValueError: no list of ids a query; an integer over int64.
+        TypeError: ids of another type.
+    """
     if not tf.is_tensor(ids):  # a ragged tensor is one
-        ids = tf.convert_to_tensor(np.asarray(ids) if not isinstance(ids, list) else ids)
-    if (ids.dtype == tf.string) != (kind == "string"):
+        ids = _id_tensor(ids, kind)
+    if ids.shape.rank not in (None, 2):
+        raise ValueError(f"{_ID_LISTS}. Received the shape {ids.shape}.")
+    if _is_empty(ids):  # of any type: nothing tells which
+        return tf.zeros([tf.shape(ids)[0], 0], kind)
+    if not (ids.dtype == tf.string if kind == "string" else ids.dtype.is_integer):
         raise TypeError(f"The ids of this index are {kind}. Received ids to exclude of {ids.dtype.name}.")
     if kind == "int64":
         ids = tf.cast(ids, tf.int64)
     return ids.to_tensor(PADDING[kind]) if isinstance(ids, tf.RaggedTensor) else ids
 
 
-def _positions(positions: Any) -> Tensor:
+_ID_LISTS = "Ids are (batch, n): a list for each query"
+_ID_TYPES: dict[str, tuple[type, ...]] = {"int64": (int, np.integer), "string": (str, bytes)}
+
+
+def _id_tensor(ids: Any, kind: str) -> Tensor:
+    """What is no tensor yet as a dense one; lists may differ in their lengths, arrays are of any type."""
+    if not isinstance(ids, list | tuple):
+        ids = np.asarray(ids)
+        if ids.dtype != object:
+            return tf.convert_to_tensor(ids)
+        ids = ids.tolist()
+    if not isinstance(ids, list | tuple) or not all(_is_list(row) for row in ids):
+        raise ValueError(f"{_ID_LISTS}. Received {ids!r}.")
+    if any(tf.is_tensor(part) for row in ids for part in ([row] if tf.is_tensor(row) else row)):
+        return tf.convert_to_tensor(ids)
+    rows = [list(row) for row in ids]
+    for item in itertools.chain.from_iterable(rows):
+        if not isinstance(item, _ID_TYPES[kind]) or isinstance(item, bool):
+            raise TypeError(f"The ids of this index are {kind}. Received {item!r} among ids to exclude.")
+        if kind == "int64" and not tf.int64.min <= item <= tf.int64.max:
+            raise ValueError(f"The ids of this index are int64. Received {item}, which is over it.")
+    width = max(map(len, rows), default=0)
+    padded = [[*row, *[PADDING[kind]] * (width - len(row))] for row in rows]
+    return tf.reshape(tf.constant(padded, kind), [len(rows), width])
+
+
+def _is_list(row: Any) -> bool:
+    return tf.is_tensor(row) or (np.iterable(row) and not isinstance(row, str | bytes))
+
+
+def _is_empty(ids: Tensor) -> bool:
+    values = ids.flat_values if isinstance(ids, tf.RaggedTensor) else ids
+    return values.shape.num_elements() == 0
+
+
+def _positions(positions: Any, queries: Tensor) -> Tensor:
     """Positions of int32, `(batch, n)`, dense."""
-    return tf.cast(positions.to_tensor(-1) if isinstance(positions, tf.RaggedTensor) else positions, tf.int32)
+    positions = positions.to_tensor(-1) if isinstance(positions, tf.RaggedTensor) else tf.convert_to_tensor(positions)
+    if not positions.dtype.is_integer and not _is_empty(positions):
+        raise TypeError(f"Positions to exclude are integers. Received {positions.dtype.name}.")
+    if positions.shape.rank not in (None, 2):
+        raise ValueError(f"Positions to exclude are (batch, n). Received the shape {positions.shape}.")
+    rows, batch = positions.shape[0], queries.shape[0]
+    if rows != 1 and None not in (rows, batch) and rows != batch:
+        raise ValueError(
+            f"`exclude` has one row for all queries, or one a query. Received {rows} rows with {batch} queries."
+        )
+    positions = tf.cast(positions, tf.int32)
+    if rows is not None and rows == batch:
+        return positions
+    return tf.broadcast_to(positions, [tf.shape(queries)[0], tf.shape(positions)[1]])
 
 
 def _allow(allow: Any, queries: Tensor, live: LiveItems) -> Tensor:

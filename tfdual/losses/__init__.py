@@ -1,7 +1,7 @@
 """Losses: functions of tensors, never of a model.
 
-But for those that take vectors (`in_batch_softmax`, `similarity_distillation`, `reconstruction`, and `matryoshka`
-around any of them), all of them take the same and give the same:
+But for those that take vectors (`in_batch_softmax`, `neighbour_distillation`, `similarity_distillation`,
+`reconstruction`, and `matryoshka` around any of them), all of them take the same and give the same:
 
     loss(scores, labels, mask=None, sample_weight=None, ...) -> scalar, float32
 
@@ -30,6 +30,7 @@ from tfdual.losses.learned_temperature import LearnedTemperature
 from tfdual.losses.margin_mse import margin_mse
 from tfdual.losses.mark_positives import mark_positives
 from tfdual.losses.matryoshka import matryoshka
+from tfdual.losses.neighbour_distillation import neighbour_distillation
 from tfdual.losses.pairwise_logistic import pairwise_logistic
 from tfdual.losses.reconstruction import reconstruction
 from tfdual.losses.sampled_softmax import sampled_softmax
@@ -49,6 +50,7 @@ __all__ = [
     "margin_mse",
     "mark_positives",
     "matryoshka",
+    "neighbour_distillation",
     "pairwise_logistic",
     "reconstruction",
     "sampled_softmax",

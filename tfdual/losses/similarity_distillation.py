@@ -4,6 +4,7 @@ from keras import ops
 
 from tfdual._register import register
 from tfdual._typing import Tensor
+from tfdual.losses._cosines import batch_cosines
 
 
 @register
@@ -58,22 +59,10 @@ def similarity_distillation(
             "The weights of pairs are at least 0, and one is above. Received "
             f"positive_weight={positive_weight} and negative_weight={negative_weight}."
         )
-    student, teacher = _cosines(vectors), ops.stop_gradient(_cosines(teacher_vectors))
-    rows = {student.shape[0], teacher.shape[0]} - {None}
-    if len(rows) > 1:
-        raise ValueError(f"Each vector needs one of the teacher. Received {student.shape[0]} and {teacher.shape[0]}.")
+    student, teacher = batch_cosines(vectors, teacher_vectors)
     student, teacher = (student - margin) / temperature, (teacher - margin) / temperature
     alike = ops.sigmoid(teacher)
     weight = (positive_weight * alike + negative_weight * (1.0 - alike)) * (1.0 - ops.eye(ops.shape(alike)[0]))
     divergence = ops.softplus(student) - ops.softplus(teacher) - alike * (student - teacher)
     total = ops.sum(weight)
     return ops.sum(weight * divergence) / ops.where(total > 0, total, 1.0)
-
-
-def _cosines(vectors: Tensor) -> Tensor:
-    """Of all pairs of rows, `(batch, batch)`, float32; a row of zeros has the cosine 0 to all."""
-    vectors = ops.cast(ops.convert_to_tensor(vectors), "float32")
-    if len(vectors.shape) != 2:
-        raise ValueError(f"Vectors need the shape (batch, dim). Received the shape {tuple(vectors.shape)}.")
-    unit = vectors * ops.rsqrt(ops.maximum(ops.sum(ops.square(vectors), axis=1, keepdims=True), 1e-12))
-    return ops.matmul(unit, ops.transpose(unit))

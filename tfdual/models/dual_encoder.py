@@ -168,7 +168,7 @@ class DualEncoder(keras.Model):
         encode = functools.partial(self.encode_item, training=True)
         loss = self.objective.training_loss(pairs, x, encode, self.interaction)
         step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
-        return finite_or_stop(loss, step, x, outputs, self.trainable_variables)
+        return finite_or_stop(loss, step, x, outputs, self.trainable_variables, weight)
 
     def train_step(self, *args: Any, **kwargs: Any) -> Any:
         """Keras's step, or one that encodes the batch in parts."""

@@ -26,6 +26,7 @@ def finite_or_stop(
     columns: Mapping[str, Tensor],
     embeddings: Mapping[str, Tensor],
     weights: Sequence[keras.Variable],
+    sample_weight: Tensor | None = None,
 ) -> Tensor:
     """The loss, whose gradient waits until it and the columns are known to be finite.
 
@@ -38,16 +39,25 @@ def finite_or_stop(
         columns: what the step read; those of floats are looked at.
         embeddings: what the encoders gave, `(rows, dim)`.
         weights: what trains.
+        sample_weight: `(rows,)`, or None. Below 0 it is refused as well: the loss is divided by its sum.
 
     Raises:
         ValueError: eagerly; in a graph the step fails with TensorFlow's `InvalidArgumentError`. It names the step, and
-            the columns and rows that hold no number; or else the weights, or else the embeddings.
+            the rows of sample weights below 0; or else the columns and rows that hold no number; or else the weights,
+            or else the embeddings.
     """
     if keras.backend.backend() != "tensorflow":
         return loss
     floats = {name: _dense(values) for name, values in sorted(columns.items()) if _is_float(values)}
 
-    def stop(loss: Tensor, step: Tensor, *values: Tensor) -> bool:
+    given_weight = tf.ones([0]) if sample_weight is None else tf.cast(sample_weight, tf.float32)
+
+    def stop(loss: Tensor, step: Tensor, sample_weight: Tensor, *values: Tensor) -> bool:
+        if (bad := np.flatnonzero(sample_weight.numpy() < 0)).size:
+            raise ValueError(
+                f"Stopped before step {int(step)} (the first is 0) changed a weight: sample weights are at least 0. "
+                f"They are below in {_count(bad)}."
+            )
         given = [value.numpy() for value in values]
         kinds = {
             "column": dict(zip(floats, given, strict=False)),
@@ -56,8 +66,9 @@ def finite_or_stop(
         }
         raise ValueError(_message(float(loss), int(step), kinds))
 
-    given = [loss, step, *floats.values(), *embeddings.values()]
-    sound = tf.stack([tf.reduce_all(tf.math.is_finite(values)) for values in (loss, *floats.values())])
+    given = [loss, step, given_weight, *floats.values(), *embeddings.values()]
+    finite = [tf.reduce_all(tf.math.is_finite(values)) for values in (loss, *floats.values())]
+    sound = tf.stack([*finite, tf.reduce_all(given_weight >= 0)])
     is_finite = tf.cond(tf.reduce_all(sound), lambda: True, lambda: tf.py_function(stop, given, tf.bool))
 
     @tf.custom_gradient

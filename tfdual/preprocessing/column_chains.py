@@ -10,7 +10,7 @@ from tfdual.preprocessing.split import Split
 from tfdual.preprocessing.standardize import Standardize
 from tfdual.preprocessing.transform import Transform
 from tfdual.preprocessing.vocabulary import Vocabulary
-from tfdual.schema import ColumnSchema, Kind, Schema
+from tfdual.schema import ColumnSchema, Kind, Schema, Tags
 
 DEFAULTS: dict[Kind, type[Transform]] = {
     Kind.DENSE: Standardize,
@@ -58,6 +58,8 @@ def _default(column: ColumnSchema) -> Chain:
     delimiter = column.properties.get("delimiter")
     if delimiter and column.kind is Kind.CATEGORICAL and column.dtype == "string":
         return Chain([Split(delimiter), Vocabulary()])
+    if column.kind is Kind.DENSE and {Tags.WEIGHT, Tags.TARGET} & set(column.tags):
+        return Chain([Passthrough()])
     return Chain([DEFAULTS[column.kind]()])
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.schema import ColumnSchema, Schema
-from tfdual.serving.raw_input import PADDING, tensor_spec, to_ragged
+from tfdual.serving.raw_input import PADDING, missing_row, tensor_spec, to_ragged
 from tfdual.serving.search_options import DEFAULT_K
 
 
@@ -47,8 +47,7 @@ def _parsing(column: ColumnSchema) -> tf.io.FixedLenFeature | tf.io.RaggedFeatur
     shape = [] if column.width is None else [column.width]
     if not column.nullable:
         return tf.io.FixedLenFeature(shape, stored)
-    missing = "" if stored == tf.string else float("nan") if stored == tf.float32 else -1
-    return tf.io.FixedLenFeature(shape, stored, missing if column.width is None else [0.0] * column.width)
+    return tf.io.FixedLenFeature(shape, stored, missing_row(column))
 
 
 def _dense(values: Tensor | tf.RaggedTensor, column: ColumnSchema) -> Tensor:

@@ -8,6 +8,7 @@ OPERATORS = (*EQUALITY, "<=", ">=", "<", ">")
 HAS = "has"
 _COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.LtE: "<=", ast.GtE: ">=", ast.Lt: "<", ast.Gt: ">"}
 _MIRRORED = {"==": "==", "!=": "!=", "<=": ">=", ">=": "<=", "<": ">", ">": "<"}
+_PYTHON = {"string": str, "bool": bool}  # what is equal or not
 EXAMPLE = "\"year >= 1990 and genre == 'Drama'\""
 
 
@@ -15,7 +16,8 @@ def compile_filter(expression: str, columns: Mapping[str, str]) -> list[str]:
     """An expression such as `"year >= 1990 and 'Drama' in genres"` as terms in postfix order.
 
     Comparisons of a column and a value (`==`, `!=`, `<`, `<=`, `>`, `>=`; a chain `1990 <= year < 2000`; `shelf in
-    ['a', 'b']`), `'Drama' in genres` where the column holds lists, joined by `and`, `or`, `not` and parentheses.
+    ['a', 'b']`), `'Drama' in genres` where the column holds lists, `in_stock` where it holds bools, joined by `and`,
+    `or`, `not` and parentheses.
 
     Args:
         expression: str, in Python's syntax.
@@ -47,6 +49,8 @@ def _terms(node: ast.expr, columns: Mapping[str, str]) -> list[str]:
             sides = [left, *comparators]
             pairs = zip(sides, ops, sides[1:], strict=False)
             return _joined([_comparison(one, op, other, columns) for one, op, other in pairs], "and")
+        case ast.Name(id=name) if columns.get(name) == "bool":
+            return [f"{name} == True"]
     raise ValueError(f"A filter compares columns with values, such as {EXAMPLE}. Received {ast.unparse(node)!r}.")
 
 
@@ -100,11 +104,11 @@ def _text(name: str, dtype: str, operator: str, node: ast.expr) -> str:
         value = ast.literal_eval(node)
     except ValueError:
         raise ValueError(f"'{name}' is compared with a value. Received {ast.unparse(node)!r}.") from None
-    wanted = str if dtype == "string" else int if dtype.startswith("int") else (int, float)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    wanted = _PYTHON.get(dtype, int if "int" in dtype else (int, float))
+    if not isinstance(value, wanted) or isinstance(value, bool) != (dtype == "bool"):
         raise ValueError(f"The column '{name}' is of {dtype}. It can't be compared with {value!r}.")
-    if dtype == "string" and operator not in ("==", "!=", HAS):
+    if dtype in _PYTHON and operator not in (*EQUALITY, HAS):
         raise ValueError(
-            f"The column '{name}' holds strings, which are equal or not. Received the operator {operator}."
+            f"The column '{name}' holds {dtype}s, which are equal or not. Received the operator {operator}."
         )
     return str(value)

@@ -1,40 +1,41 @@
 """Attributes of items by their ids, outside the graph."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from tfdual.serving.raw_input import plainest_query
-from tfdual.serving.retriever import Retriever
+from tfdual._typing import Tensor
 
 
 class FoundAttributes:
-    """The attributes of all items, read by one search through all of them.
+    """The attributes of all items.
 
     Args:
-        retriever: Retriever.
-        items: int. How many it holds.
+        ids: int64 or `str`, `(items,)`.
+        columns: name of an attribute -> its values, `(items,)`; strings as objects.
     """
 
-    def __init__(self, retriever: Retriever, items: int) -> None:
-        self._columns: dict[str, np.ndarray] = {}
-        names = retriever.description["attributes"]
-        if names:
-            found = retriever.search(plainest_query(retriever.query_schema), items)
-            order = np.argsort(found["id"][0], kind="stable")
-            self._ids = found["id"][0][order]
-            self._columns = {name: found[name][0][order] for name in names}
+    def __init__(self, ids: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        order = np.argsort(ids, kind="stable")
+        self._ids = ids[order]
+        self._columns = {name: values[order] for name, values in columns.items()}
 
     def of(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes of items, each of the shape of `ids`; `""`, NaN, -1 or false where there is no item."""
-        if not self._columns:
-            return {}
         places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         there = self._ids[places] == ids
         return {name: np.where(there, values[places], _missing(values)) for name, values in self._columns.items()}
 
 
+def decoded(values: Tensor) -> np.ndarray:
+    """NumPy values; strings as objects of `str`, so that a long one doesn't widen the others."""
+    array = values.numpy()
+    return np.frompyfunc(bytes.decode, 1, 1)(array) if values.dtype == tf.string else array
+
+
 def _missing(values: np.ndarray) -> Any:
-    if values.dtype.kind == "U":
+    if values.dtype.kind == "O":
         return ""
     return values.dtype.type({"f": np.nan, "b": False}.get(values.dtype.kind, -1))

@@ -15,7 +15,6 @@ from tfdual.schema import ColumnSchema, Schema
 from tfdual.serving.artefact import opened
 from tfdual.serving.column_texts import column_texts
 from tfdual.serving.found_attributes import FoundAttributes
-from tfdual.serving.raw_input import plainest_query
 from tfdual.serving.retriever import Retriever
 from tfdual.serving.search_options import DEFAULT_K
 from tfdual.serving.served_graph import DEFAULT_TOWER
@@ -75,7 +74,7 @@ class HybridRetriever:
         self._shared = shared_items(known, lexical, same_items)
         nothing = Neighbours(lexical.ids[None, :0], np.zeros((1, 0)))
         fusion.fuse([nothing, nothing])
-        self._attributes = FoundAttributes(dense, self._size)
+        self._attributes = FoundAttributes(known, dense.item_attributes())
         self._masks: dict[str, np.ndarray] = {}
 
     @property
@@ -95,9 +94,9 @@ class HybridRetriever:
         settings |= {"same_items": self.same_items, "lexical": self.lexical.describe()}
         return self.dense.description | {"hybrid": settings | self._unshared()}
 
-    def item_ids(self) -> np.ndarray:
-        """The ids of all items that can be found, `(items,)`; strings as bytes."""
-        return self.dense.item_ids()
+    def item_ids(self, filter: str | None = None) -> np.ndarray:
+        """As `Retriever.item_ids`."""
+        return self.dense.item_ids(filter)
 
     def search(
         self,
@@ -110,7 +109,7 @@ class HybridRetriever:
         """The best items of each query, as `Retriever.search` gives them.
 
         Neither what is excluded nor what a filter leaves out takes a place in either list. For BM25, a
-        filter that wasn't asked for lately is read by a search of one query through all items.
+        filter that wasn't asked for lately is evaluated once more, for all items.
 
         Args:
             queries: raw values, column name -> list with one entry a query: the tower's columns, and the text columns.
@@ -245,8 +244,7 @@ class HybridRetriever:
         """Bool by BM25's positions; those of the filters asked for last are kept."""
         passing = self._masks.pop(expression, None)
         if passing is None:
-            found = self.dense.search(plainest_query(self.dense.query_schema), self._size, filter=expression)["id"]
-            passing = np.isin(self.lexical.ids, found)
+            passing = np.isin(self.lexical.ids, ranked_ids(self.dense.item_ids(expression)))
         self._masks[expression] = passing
         for oldest in list(self._masks)[:-KEPT_FILTERS]:
             self._masks.pop(oldest, None)

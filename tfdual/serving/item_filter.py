@@ -1,11 +1,12 @@
 """Filters of items, evaluated in the graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.serving.filter_expression import EQUALITY, HAS, OPERATORS
+from tfdual.serving.item_columns import MISSING
 
 _COMPARE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "==": tf.equal,
@@ -16,18 +17,28 @@ _COMPARE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     ">": tf.greater,
 }
 
+_BOOLS = ("False", "True")
+
 
 class ItemFilter:
     """Terms in postfix order -> which items they let through.
 
     Args:
-        columns: of the items: name -> `(items,)` of integers, floats or strings, or ragged `(items, None)`.
+        columns: of the items: name -> `(items,)` of integers, floats, bools or strings, or ragged `(items, None)`.
         size: int32 scalar. Items.
+        nullable: names of those that may lack values. As a NaN, a missing integer is unequal to every value, and
+            neither below nor above. Defaults to none.
     """
 
-    def __init__(self, columns: Mapping[str, Tensor | tf.RaggedTensor], size: Tensor | int) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Tensor | tf.RaggedTensor],
+        size: Tensor | int,
+        nullable: Container[str] = (),
+    ) -> None:
         self._columns = dict(columns)
         self._size = size
+        self._nullable = nullable
 
     def __call__(self, terms: Tensor) -> Tensor:
         """Bool `(items,)`.
@@ -84,14 +95,19 @@ class ItemFilter:
         with tf.control_dependencies([check]):
             value = parts[tf.minimum(2, tf.size(parts) - 1)]
         masks = [
-            lambda name=name, operator=operator: self._column_mask(self._columns[name], operator, value)
+            lambda name=name, operator=operator: self._column_mask(name, operator, value)
             for name, operator in comparisons
         ]
         return tf.ensure_shape(tf.switch_case(place, masks), [None])
 
-    def _column_mask(self, column: Tensor | tf.RaggedTensor, operator: str, text: Tensor) -> Tensor:
+    def _column_mask(self, name: str, operator: str, text: Tensor) -> Tensor:
+        column = self._columns[name]
         if operator != HAS:
-            return _COMPARE[operator](column, _value(text, column.dtype))
+            mask = _COMPARE[operator](column, _value(text, column.dtype))
+            if name not in self._nullable or not column.dtype.is_integer:
+                return mask
+            missing = tf.equal(column, tf.constant(MISSING["int"], column.dtype))
+            return mask | missing if operator == "!=" else mask & ~missing
         found = tf.cast(tf.equal(column.values, _value(text, column.dtype)), tf.int32)
         before = tf.concat([[0], tf.cumsum(found)], axis=0)
         return tf.gather(before, column.row_splits[1:]) > tf.gather(before, column.row_splits[:-1])
@@ -100,11 +116,16 @@ class ItemFilter:
 def _operators(column: Tensor | tf.RaggedTensor) -> tuple[str, ...]:
     if isinstance(column, tf.RaggedTensor):
         return (HAS,)
-    return EQUALITY if column.dtype == tf.string else OPERATORS
+    return EQUALITY if column.dtype in (tf.string, tf.bool) else OPERATORS
 
 
 def _value(text: Tensor, dtype: tf.DType) -> Tensor:
     if dtype == tf.string:
         return text
+    if dtype == tf.bool:
+        place = tf.argmax(tf.equal(text, _BOOLS))
+        check = tf.debugging.Assert(tf.reduce_any(tf.equal(text, _BOOLS)), ["A bool is one of", _BOOLS, text])
+        with tf.control_dependencies([check]):
+            return tf.equal(place, 1)
     exact = dtype if dtype in (tf.float32, tf.float64, tf.int32, tf.int64) else tf.int64
     return tf.cast(tf.strings.to_number(text, exact), dtype)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from tfdual._typing import Tensor
@@ -25,15 +26,16 @@ def tensor_spec(column: ColumnSchema) -> tf.TensorSpec:
     return tf.TensorSpec(shape, column.dtype, name=column.name)
 
 
+def missing_row(column: ColumnSchema) -> Any:
+    """What the preprocessor takes as missing: `""`, NaN, -1 or false; of vectors, zeros; of lists, an empty one."""
+    if not column.is_list:
+        return PADDING.get(column.dtype, False)
+    return [np.zeros((), column.dtype).item() if column.dtype != "string" else ""] * (column.width or 0)
+
+
 def missing_values(columns: Iterable[ColumnSchema]) -> dict[str, Tensor]:
-    """One row of each column that may be left out, those that are nullable: what the preprocessor takes as missing."""
-    missing = {}
-    for column in columns:
-        if column.nullable:
-            shape = tensor_spec(column).shape
-            rows = [1] if shape.rank == 1 else [1, shape[1] or 0]
-            missing[column.name] = tf.fill(rows, tf.constant(PADDING.get(column.dtype, False), column.dtype))
-    return missing
+    """One row of each column that may be left out, those that are nullable."""
+    return {column.name: tf.constant([missing_row(column)], column.dtype) for column in columns if column.nullable}
 
 
 def plainest_query(schema: Schema) -> dict[str, list]:
@@ -103,13 +105,15 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
     """Python values, arrays or tensors of raw query columns, as the signature wants them.
 
     Args:
-        features: column name -> a list of one value (or list of values) a query; columns that are nullable may be
-            left out.
+        features: column name -> a list of one value (or list of values) a query, or a frame of pandas or polars, or
+            an Arrow table; columns that are nullable may be left out, and hold `None`.
         schema: Schema. The query columns.
 
     Raises:
+        TypeError: `features` is nothing of that.
         ValueError: a column is unknown, missing, of the wrong type, or differs in its number of queries.
     """
+    features = _by_name(features)
     if unknown := sorted(set(features) - set(schema.column_names)):
         raise ValueError(f"The model doesn't know the query columns {unknown}. It takes {schema.column_names}.")
     left_out = [column for column in schema if column.name not in features]
@@ -122,9 +126,18 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
     return missing_values(left_out) | dense
 
 
+def _by_name(features: Any) -> Mapping[str, Any]:
+    if hasattr(features, "to_arrow"):  # a frame of polars
+        features = features.to_arrow()
+    if isinstance(features, pa.Table | pa.RecordBatch):
+        return features.to_pydict()
+    if isinstance(features, Mapping) or hasattr(features, "columns"):
+        return features
+    raise TypeError(f"Raw columns come by their names, as a dict or a frame. Received a {type(features).__name__}.")
+
+
 def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
-    if isinstance(values, tf.RaggedTensor):
-        values = values.to_list()
+    values = _entries(values, column)
     if isinstance(values, Sequence) and not len(values):
         return tf.zeros([0, *(size or 0 for size in tensor_spec(column).shape[1:])], column.dtype)
     try:
@@ -144,6 +157,34 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
             f"Query column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a query. "
             f"Received {values!r}."
         ) from error
+
+
+def _entries(values: Any, column: ColumnSchema) -> Any:
+    """Tensors and arrays as they are, but times as seconds since 1970; and what is missing as its stand-in."""
+    if isinstance(values, tf.RaggedTensor):
+        values = values.to_list()
+    elif hasattr(values, "dtype") and not isinstance(values, tf.Tensor):
+        values = np.asarray(values)
+        if values.dtype.kind == "M":
+            values = _seconds(values)
+        elif values.dtype == object:
+            values = values.tolist()
+    if not column.nullable or not isinstance(values, list | tuple):
+        return values
+    return [missing_row(column) if _is_missing(row, column) else row for row in values]
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    """As `tfdual.read` takes times: integers where all are whole, else float64; NaN where there is none."""
+    whole = times.astype("datetime64[s]")
+    if not np.isnat(times).any() and (whole == times).all():
+        return whole.astype(np.int64)
+    return (times - np.datetime64(0, "s")) / np.timedelta64(1, "s")
+
+
+def _is_missing(row: Any, column: ColumnSchema) -> bool:
+    """`None`, and what pandas has for it in columns of text."""
+    return row is None or (column.dtype == "string" and isinstance(row, float) and np.isnan(row))
 
 
 def _same_integers(given: tf.Tensor, tensor: tf.Tensor) -> bool:

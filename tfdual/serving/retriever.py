@@ -14,6 +14,8 @@ from tfdual._typing import Tensor
 from tfdual.schema import Schema
 from tfdual.serving.artefact import opened
 from tfdual.serving.canary import Canary, shown
+from tfdual.serving.filter_expression import compile_filter
+from tfdual.serving.found_attributes import decoded
 from tfdual.serving.raw_input import to_dense
 from tfdual.serving.saved_graph import Functions, load_functions, save_graph
 from tfdual.serving.search_options import DEFAULT_K, given_options
@@ -94,7 +96,7 @@ class Retriever:
         Returns:
             dict of NumPy arrays, each `(queries, k)`: `"id"`, `"score"`, and the item attributes asked for in
             `to_retriever`. Best first. Where fewer than `k` items are left, the places behind them have the id -1 or
-            `""` and the score -inf.
+            `""` and the score -inf. Ids that are strings are of one width (`<U`), such attributes objects (`str`).
 
         Raises:
             ValueError: k below 1; a column is unknown, missing or of another type; an unknown tower; a filter that
@@ -102,13 +104,26 @@ class Retriever:
         """
         described = self.description
         inputs = to_dense(queries, self._schema_of(tower))
-        inputs |= given_options(k, exclude, filter, described["id_dtype"], described["filters"])
+        inputs |= given_options(k, exclude, filter, described["id_dtype"], described["filters"], inputs)
         found = self._quietly_at_first(signature_name("serving_default", tower), inputs)
-        return {name: _decoded(found[name]) for name in ("id", "score", *described["attributes"])}
+        values = {name: decoded(found[name]) for name in ("id", "score", *described["attributes"])}
+        return values | ({"id": values["id"].astype(str)} if described["id_dtype"] == "string" else {})
 
-    def item_ids(self) -> np.ndarray:
-        """The ids of all items that can be found, `(items,)`; strings as bytes."""
-        return (self._graph or self.saved_model).item_ids().numpy()
+    def item_ids(self, filter: str | None = None) -> np.ndarray:
+        """The ids of all items that can be found, or of those that a filter lets through, `(items,)`; strings as bytes.
+
+        Raises ValueError for a filter as `search` does.
+        """
+        held = self._graph or self.saved_model
+        if filter is None:
+            return held.item_ids().numpy()
+        terms = tf.constant(compile_filter(filter, self.description["filters"]))
+        return held.filtered_ids(terms).numpy()
+
+    def item_attributes(self) -> dict[str, np.ndarray]:
+        """The attributes of all items that can be found, each `(items,)`, in the order of `item_ids()`."""
+        held = (self._graph or self.saved_model).item_attributes()
+        return {name: decoded(held[name]) for name in self.description["attributes"]}
 
     def _schema_of(self, tower: str) -> Schema:
         if tower not in self.query_schemas:
@@ -138,8 +153,8 @@ class Retriever:
 
         Raises ValueError where the retriever was made with `item_tower=False`, and as for `search`.
         """
-        self._require_item_tower()
-        return self._functions["embed_item"](**to_dense(items, self._item_tower_schema))["embedding"].numpy()
+        schema = self._require_item_tower()
+        return self._functions["embed_item"](**to_dense(items, schema))["embedding"].numpy()
 
     def score(self, queries: Mapping[str, Any], items: Mapping[str, Any], tower: str = DEFAULT_TOWER) -> np.ndarray:
         """The scores of pairs, exactly: the first query with the first item, and so on, `(pairs,)`.
@@ -153,18 +168,13 @@ class Retriever:
             ValueError: the retriever was made with `item_tower=False`; not as many items as queries; and as for
                 `search`.
         """
-        self._require_item_tower()
-        schema = self._schema_of(tower)
-        dense = to_dense({**items, **queries}, pair_schema(schema, self._item_tower_schema))
+        dense = to_dense({**items, **queries}, pair_schema(self._schema_of(tower), self._require_item_tower()))
         return self._functions[signature_name("score", tower)](**dense)["score"].numpy()
 
-    @property
-    def _item_tower_schema(self) -> Schema:
-        return Schema.from_dict(self.description["item_tower"])
-
-    def _require_item_tower(self) -> None:
+    def _require_item_tower(self) -> Schema:
         if not self.description["item_tower"]:
             raise ValueError("This retriever holds no item tower: it was made with `item_tower=False`. Make it anew.")
+        return Schema.from_dict(self.description["item_tower"])
 
     def upsert(self, items: Mapping[str, Any]) -> None:
         """Add items, or change those that are there; the next search and the next export find them.
@@ -288,9 +298,3 @@ def _needs_scann(index: dict[str, Any]) -> bool:
     """Whether an index, or one inside it, searches by ScaNN's op."""
     inside = [part for part in index.values() if isinstance(part, dict)]
     return (index.get("kind") == "ScaNN" and not index.get("exact")) or any(map(_needs_scann, inside))
-
-
-def _decoded(values: Tensor) -> np.ndarray:
-    """NumPy values; strings as `str`."""
-    array = values.numpy()
-    return np.char.decode(array.astype(bytes), "utf-8") if values.dtype == tf.string else array

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.index.item_ids import PADDING
+from tfdual.index.search_arguments import checked_k
 from tfdual.serving.filter_expression import compile_filter
 
 DEFAULT_K = 10
@@ -33,30 +34,60 @@ def option_defaults(id_kind: str, filtered: bool) -> dict[str, Tensor]:
 
 
 def given_options(
-    k: int, exclude: Any, item_filter: str | Sequence[str] | None, id_kind: str, columns: Mapping[str, str]
+    k: int,
+    exclude: Any,
+    item_filter: str | Sequence[str] | None,
+    id_kind: str,
+    columns: Mapping[str, str],
+    inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """The optional inputs of a search in Python.
 
     Args:
         k: int.
-        exclude: one list of ids a query. None: none.
+        exclude: one list of ids a query, or one for all. None: none.
         item_filter: an expression for all queries, or one for each. None: none.
         id_kind: `"int64"` or `"string"`.
         columns: those that can be filtered by -> their dtype.
+        inputs: the query's columns, with one row a query, or one row in all where they are left out.
 
     Raises:
-        ValueError: k below 1; ids of another type; a filter that can't be read or names another column.
+        ValueError: k below 1, over int32 or no integer; ids of another type; a filter that can't be read or names
+            another column; lists or filters that are neither one nor one a query.
     """
-    if isinstance(k, bool) or k < 1:
-        raise ValueError(f"k is at least 1. Received {k}.")
-    options = option_defaults(id_kind, bool(columns)) | {"k": tf.constant([k], tf.int32)}
+    options = option_defaults(id_kind, bool(columns)) | {"k": _k(k)}
     if exclude is not None:
         options["exclude"] = _excluded(exclude, id_kind)
     if item_filter is not None:
         expressions = [item_filter] if isinstance(item_filter, str) else list(item_filter)
         terms = [compile_filter(expression, columns) for expression in expressions]
         options["filter"] = tf.ragged.constant(terms, ragged_rank=1, dtype=tf.string).to_tensor()
+    _require_rows({name: options[name].shape[0] for name in _ROWS if name in options}, _query_count(inputs))
     return options
+
+
+def _query_count(inputs: Mapping[str, Tensor]) -> int:
+    return next((rows for rows in (tensor.shape[0] for tensor in inputs.values()) if rows != 1), 1)
+
+
+_ROWS = {"exclude": "list of ids", "filter": "expression"}
+
+
+def _require_rows(rows: Mapping[str, int], queries: int) -> None:
+    """ValueError, unless each has one row, or one a query."""
+    for name, given in rows.items():
+        if given not in (1, queries):
+            raise ValueError(
+                f"`{name}` takes one {_ROWS[name]} for all queries, or one for each query. "
+                f"Received {given}, and the number of queries is {queries}."
+            )
+
+
+def _k(k: Any) -> Tensor:
+    try:
+        return checked_k(k)[None]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _excluded(exclude: Any, id_kind: str) -> Tensor:

@@ -92,6 +92,10 @@ class ServedGraph(tf.Module):
         self._functions, self._defaults = self._made()
         self._made_for = items.index.items.changed
         self.item_ids = tf.function(items.index.items.live_ids, input_signature=[], autograph=False)
+        self.item_attributes = tf.function(self._live_attributes, input_signature=[], autograph=False)
+        if items.filters:
+            terms = tf.TensorSpec([None], tf.string, name="filter")
+            self.filtered_ids = tf.function(self._live_filtered, input_signature=[terms], autograph=False)
 
     @property
     def id_kind(self) -> str:
@@ -233,10 +237,23 @@ class ServedGraph(tf.Module):
             lambda: index.search_now(queries, k, exclude),
         )
 
+    def _live_attributes(self) -> Columns:
+        """Those of the items that can be found, each `(items,)`, in the order of `item_ids`."""
+        held = self.items.index.items
+        positions = held.positions(held.live_ids())
+        return {name: self.items.columns.at(name, positions) for name in self.items.attributes}
+
+    def _live_filtered(self, terms: Tensor) -> Tensor:
+        """The ids that can be found and that a filter lets through."""
+        ids = self.items.index.items.live_ids()
+        allowed = self._allowed(terms[None])[0]
+        return tf.boolean_mask(ids, tf.gather(allowed, self.items.index.items.positions(ids)))
+
     def _allowed(self, terms: Tensor) -> Tensor:
         """Bool `(1, items)`, or `(batch, items)` where the queries' filters differ."""
         columns = {name: self.items.columns.tensor(name) for name in self.items.filters}
-        passes = ItemFilter(columns, self.items.index.items.positions_in_graph)
+        nullable = {column.name for column in self.items.schema if column.nullable}
+        passes = ItemFilter(columns, self.items.index.items.positions_in_graph, nullable)
         different, which = tf.unique(tf.strings.reduce_join(terms, axis=1, separator=_BETWEEN))
 
         def mask(joined: Tensor) -> Tensor:

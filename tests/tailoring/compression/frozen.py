@@ -14,6 +14,17 @@ def frozen_parts(rows: int = 200, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: (vectors * rng.uniform(0.5, 3, (rows, 1))).astype(np.float32) for name, vectors in made.items()}
 
 
+def clustered_parts(rows: int = 400, clusters: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
+    """The same of rows that lie in clusters, as documents of some topics do."""
+    rng = np.random.default_rng(seed)
+    topics = rng.normal(size=(clusters, 20))
+    hidden = topics[rng.integers(clusters, size=rows)] + 0.4 * rng.normal(size=(rows, 20)) + 1.0
+    return {
+        name: (hidden @ rng.normal(size=(20, 2 * width)) + 0.5 * rng.normal(size=(rows, 2 * width))).astype(np.float32)
+        for name, width in WIDTHS.items()
+    }
+
+
 def side_by_side(parts: dict[str, np.ndarray]) -> np.ndarray:
     """Body, then title, each at length 1, in float64."""
     found = [parts[name].astype(np.float64) for name in ("body", "title")]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.decomposition import TruncatedSVD
 
-from tests.tailoring.compression.frozen import frozen_parts, nearest, shared, side_by_side, unit
+from tests.tailoring.compression.frozen import clustered_parts, frozen_parts, nearest, shared, side_by_side, unit
 from tfdual.fusion import AttentionFusion, ConcatFusion
-from tfdual.losses import reconstruction
+from tfdual.losses import reconstruction, similarity_distillation
 from tfdual.tailoring.compression import (
     AutoEncoder,
     EmbeddingCompressor,
@@ -27,10 +27,12 @@ def recall(vectors: np.ndarray) -> float:
     return shared(nearest(vectors, vectors, 11), BEST)
 
 
-def trained(compressor: EmbeddingCompressor, epochs: int, rate: float = 0.01) -> EmbeddingCompressor:
+def trained(
+    compressor: EmbeddingCompressor, epochs: int, rate: float = 0.01, parts: dict[str, np.ndarray] = PARTS
+) -> EmbeddingCompressor:
     keras.utils.set_random_seed(0)
     compressor.compile(keras.optimizers.Adam(rate))
-    compressor.fit(PARTS, epochs=epochs, verbose=0)
+    compressor.fit(parts, epochs=epochs, verbose=0)
     return compressor
 
 
@@ -43,13 +45,33 @@ def test_start_is_the_truncated_singular_value_decomposition() -> None:
         np.testing.assert_allclose(found @ found.T, cosines, atol=1e-4)
 
 
-def test_training_keeps_more_neighbours_at_each_width_than_the_start() -> None:
-    compressor = EmbeddingCompressor(8, widths=[2, 4, 8]).start_from_pca(PARTS)
+def test_similarity_distillation_keeps_more_neighbours_at_each_width_than_the_start() -> None:
+    compressor = EmbeddingCompressor(8, widths=[2, 4, 8], base_loss=similarity_distillation).start_from_pca(PARTS)
     before = {width: recall(compressor.encode(PARTS, width)) for width in (2, 4, 8)}
     trained(compressor, 60)
     after = {width: recall(compressor.encode(PARTS, width)) for width in (2, 4, 8)}
     assert all(after[width] > before[width] for width in (2, 4)), (before, after)
     assert after[8] >= before[8] - 0.005
+
+
+def test_neighbours_of_clustered_rows_are_kept_better_than_by_the_start_and_by_similarity_distillation() -> None:
+    parts = clustered_parts()
+    whole = side_by_side(parts)
+    best = nearest(whole, whole, 11)
+
+    def kept(compressor: EmbeddingCompressor) -> np.ndarray:
+        cut = [compressor.encode(parts, width) for width in (4, 8)]
+        return np.array([shared(nearest(vectors, vectors, 11), best) for vectors in cut])
+
+    start = EmbeddingCompressor(8, widths=[4, 8]).start_from_pca(parts)
+    default, other = (
+        EmbeddingCompressor(8, widths=[4, 8], base_loss=loss).start_from_pca(parts)
+        for loss in (None, similarity_distillation)
+    )
+    for compressor in (default, other):
+        trained(compressor, 60, parts=parts)
+    assert (kept(default) > kept(start) + 0.02).all(), (kept(default), kept(start))
+    assert (kept(default) > kept(other) + 0.02).all(), (kept(default), kept(other))
 
 
 @pytest.mark.parametrize(

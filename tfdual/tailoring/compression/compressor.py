@@ -13,7 +13,7 @@ from tfdual.blocks import L2Norm, MLPBlock
 from tfdual.fusion import ConcatFusion
 from tfdual.fusion.concat import concatenate
 from tfdual.index import Index
-from tfdual.losses import matryoshka, similarity_distillation
+from tfdual.losses import matryoshka, neighbour_distillation
 from tfdual.losses.matryoshka import check_weights, check_widths
 from tfdual.models.function_config import function_config, function_from
 from tfdual.serving import Retriever, ServedTower
@@ -34,7 +34,8 @@ class EmbeddingCompressor(keras.Model):
     `y = unit(encoder(fusion(w_1 unit(x_1), ..., w_n unit(x_n))))`, with `w` the weights of the parts
 
     Its first 32, 64, ... numbers are a shorter vector each, once they are brought to length 1 again. It learns from
-    vectors alone: in each batch, the cosines of its vectors at each width are to be those of the parts side by side,
+    vectors alone: in each batch, a row's neighbours by its vectors at each width are to be those by the parts side by
+    side,
 
     `loss = matryoshka(base_loss, y, widths, width_weights, teacher_vectors=[w_1 unit(x_1), ..., w_n unit(x_n)])`
 
@@ -53,7 +54,7 @@ class EmbeddingCompressor(keras.Model):
         part_weights: mapping of part name -> float above 0. The length of each part; a cosine of the parts side by side
             counts each by the square of its. Defaults to `None`: all 1.
         base_loss: function of `(batch, width)` and `teacher_vectors=(batch, all widths)` to a scalar. Defaults to
-            `None`: `similarity_distillation`.
+            `None`: `neighbour_distillation`. `similarity_distillation` keeps the cosines themselves.
 
     Input: dict of part name -> `(batch, width of its own)`.
     Output: `(batch, dim)`, each row of length 1.
@@ -97,7 +98,7 @@ class EmbeddingCompressor(keras.Model):
         if part_weights is not None and not all(weight > 0 for weight in part_weights.values()):
             raise ValueError(f"Parts weigh more than 0. Received {dict(part_weights)}. Leave out what is to weigh 0.")
         self.part_weights = None if part_weights is None else dict(part_weights)
-        self.base_loss = base_loss or similarity_distillation
+        self.base_loss = base_loss or neighbour_distillation
         self.unit = L2Norm(dtype=self.dtype_policy)
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
