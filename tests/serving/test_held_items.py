@@ -114,6 +114,21 @@ def test_a_hybrid_has_no_more_pairs_scored_than_its_dense_half(retriever: Retrie
             assert answers[0]["text"][row].tolist() == [TEXTS[place] for place in places] + [""] * (5 - len(places))
 
 
+def test_a_new_item_has_the_columns_that_the_reranker_alone_reads() -> None:
+    rows = tfdual.read({"user": ["ada", "bob"] * (COUNT // 2), **NOTES}, SCHEMA)
+    prep = tfdual.Preprocessor(SCHEMA.without(["text"])).adapt(rows)
+    model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema.without(["weight"]), tfdual.MLPBlock([4])))
+    model.build()
+    items = rows.select(SCHEMA.select_by_tag(Tags.ITEM))
+    reranker = Reranker(Counted(), [], ["weight"], COUNT)
+    made = model.to_retriever(items, tfdual.BruteForce(), prep, ["text"], reranker=reranker)
+    assert made.search({"user": ["ada"]}, 2)["id"].tolist() == [[IDS[59], IDS[58]]]
+    made.upsert({"note": ["new", IDS[59]], "year": [7, 8], "text": ["x", "y"], "weight": [1000.0, -5.0]})
+    found = made.search({"user": ["ada"]}, COUNT + 1)
+    assert found["id"][0, [0, 1, -1]].tolist() == ["new", IDS[58], IDS[59]]
+    assert found["text"][0, 0] == "x"
+
+
 def test_a_long_text_takes_only_its_own_place(retriever: Retriever) -> None:
     hybrid = HybridRetriever(retriever, BM25().build(TEXTS, IDS), "words")
     for found in (retriever.search({"user": ["ada"]}, COUNT), hybrid.search(QUERIES, COUNT)):

@@ -144,7 +144,8 @@ class ServedGraph(tf.Module):
         if tower is None:
             raise ValueError("Items are embedded by the item tower, and none is here.")
         ragged = to_ragged(features, items.schema)
-        embeddings, ready = tower.encoded({name: features[name] for name in tower.schema.column_names})
+        embeddings = tower.embed({name: features[name] for name in tower.schema.column_names})
+        ready = tower.prepare(ragged)  # what the re-ranker reads, too
         items.index.upsert(embeddings.numpy(), features[item_id].numpy())
         positions = items.index.items.positions(features[item_id]).numpy()
         items.columns.put(positions, ragged)
