@@ -13,6 +13,8 @@ from tfdual.index.item_ids import PADDING
 from tfdual.index.live_items import LiveItems
 
 Shape = tuple[int, int]  # of the queries of an index: their rank, and the width of a vector
+_ID_LISTS = "Ids are (batch, n): a list for each query"
+_ID_TYPES: dict[str, tuple[type, ...]] = {"int64": (int, np.integer), "string": (str, bytes)}
 
 
 def search_specs(names: Iterable[str], queries: Shape) -> dict[str, tf.TensorSpec]:
@@ -122,10 +124,6 @@ def checked_ids(ids: Any, kind: str) -> Tensor:
     if kind == "int64":
         ids = tf.cast(ids, tf.int64)
     return ids.to_tensor(PADDING[kind]) if isinstance(ids, tf.RaggedTensor) else ids
-
-
-_ID_LISTS = "Ids are (batch, n): a list for each query"
-_ID_TYPES: dict[str, tuple[type, ...]] = {"int64": (int, np.integer), "string": (str, bytes)}
 
 
 def _id_tensor(ids: Any, kind: str) -> Tensor:

@@ -123,9 +123,8 @@ def _value(text: Tensor, dtype: tf.DType) -> Tensor:
     if dtype == tf.string:
         return text
     if dtype == tf.bool:
-        place = tf.argmax(tf.equal(text, _BOOLS))
         check = tf.debugging.Assert(tf.reduce_any(tf.equal(text, _BOOLS)), ["A bool is one of", _BOOLS, text])
         with tf.control_dependencies([check]):
-            return tf.equal(place, 1)
+            return tf.equal(text, "True")
     exact = dtype if dtype in (tf.float32, tf.float64, tf.int32, tf.int64) else tf.int64
     return tf.cast(tf.strings.to_number(text, exact), dtype)

@@ -30,7 +30,7 @@ def missing_row(column: ColumnSchema) -> Any:
     """What the preprocessor takes as missing: `""`, NaN, -1 or false; of vectors, zeros; of lists, an empty one."""
     if not column.is_list:
         return PADDING.get(column.dtype, False)
-    return [np.zeros((), column.dtype).item() if column.dtype != "string" else ""] * (column.width or 0)
+    return [_plain(column)] * (column.width or 0)
 
 
 def missing_values(columns: Iterable[ColumnSchema]) -> dict[str, Tensor]:
@@ -42,9 +42,13 @@ def plainest_query(schema: Schema) -> dict[str, list]:
     """One query of empty strings, zeros and empty lists."""
     query: dict[str, list] = {}
     for column in schema:
-        plain = "" if column.dtype == "string" else np.zeros((), column.dtype).item()
+        plain = _plain(column)
         query[column.name] = [[plain] * column.width if column.width else []] if column.is_list else [plain]
     return query
+
+
+def _plain(column: ColumnSchema) -> Any:
+    return "" if column.dtype == "string" else np.zeros((), column.dtype).item()
 
 
 def one_row_each(inputs: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from tfdual.serving.filter_expression import compile_filter
 
 DEFAULT_K = 10
 OWN_NAMES = ("k", "exclude", "filter")
+_ROWS = {"exclude": "list of ids", "filter": "expression"}  # what a row of each is
 
 
 def option_specs(id_kind: str, filtered: bool) -> dict[str, tf.TensorSpec]:
@@ -68,9 +69,6 @@ def given_options(
 
 def _query_count(inputs: Mapping[str, Tensor]) -> int:
     return next((rows for rows in (tensor.shape[0] for tensor in inputs.values()) if rows != 1), 1)
-
-
-_ROWS = {"exclude": "list of ids", "filter": "expression"}
 
 
 def _require_rows(rows: Mapping[str, int], queries: int) -> None:

@@ -145,7 +145,7 @@ class ServedGraph(tf.Module):
             raise ValueError("Items are embedded by the item tower, and none is here.")
         ragged = to_ragged(features, items.schema)
         embeddings = tower.embed({name: features[name] for name in tower.schema.column_names})
-        ready = tower.prepare(ragged)  # what the re-ranker reads, too
+        ready = tower.prepare(ragged) if items.reranker else {}
         items.index.upsert(embeddings.numpy(), features[item_id].numpy())
         positions = items.index.items.positions(features[item_id]).numpy()
         items.columns.put(positions, ragged)
