@@ -169,6 +169,11 @@ def test_cut_offs_are_at_least_one(
         evaluate(model, queries, items, ks, prep)
 
 
+def test_one_cut_off_is_given_in_a_tuple(model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows) -> None:
+    with pytest.raises(TypeError, match=r"such as ks=\(10, 100\). Received ks=5"):
+        evaluate(model, queries, items, 5, prep)  # type: ignore[arg-type]
+
+
 def test_raw_rows_need_the_preprocessor(model: TwoTowerModel, queries: Rows, items: Rows) -> None:
     with pytest.raises(ValueError, match="Raw rows need the preprocessor"):
         evaluate(model, queries, items)

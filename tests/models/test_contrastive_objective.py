@@ -272,6 +272,19 @@ def test_settings_that_do_not_fit_are_refused(options: dict, message: str) -> No
         model(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "bpr"}, "loss=tfdual.losses.bpr. Received 'bpr'"),
+        ({"negatives": "uniform"}, r"InBatch\(\) \+ Uniform\(100\). Received 'uniform'"),
+        ({"temperature": "learned"}, r"LearnedTemperature\(\). Received 'learned'"),
+    ],
+)
+def test_names_in_place_of_objects_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        model(**options)
+
+
 def test_unknown_setting_is_refused() -> None:
     with pytest.raises((TypeError, ValueError), match="temprature"):
         model(temprature=0.1)

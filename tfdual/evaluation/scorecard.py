@@ -187,8 +187,10 @@ def cut_offs(ks: Iterable[int]) -> tuple[int, ...]:
 
     Raises:
         ValueError: no cut-off, or one below 1.
-        TypeError: one that is no integer.
+        TypeError: no list of cut-offs, or one that is no integer.
     """
+    if not isinstance(ks, Iterable):
+        raise TypeError(f"evaluate() takes several cut-offs, such as ks=(10, 100). Received ks={ks!r}.")
     given = tuple(operator.index(k) for k in ks)
     if not given or min(given) < 1:
         raise ValueError(f"evaluate() needs cut-offs of at least 1. Received ks={given}.")

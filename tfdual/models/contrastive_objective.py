@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import keras
@@ -51,6 +52,7 @@ class ContrastiveObjective(keras.layers.Layer):
             than TensorFlow every row is encoded and scored. Defaults to `True`.
 
     Raises:
+        TypeError: a loss that is no function, negatives that are no source, a temperature that is no number.
         ValueError: a temperature that is not positive; arguments that don't fit one another; a batch without the
             columns named here.
 
@@ -83,7 +85,15 @@ class ContrastiveObjective(keras.layers.Layer):
         self._check()
 
     def _check(self) -> None:
+        if not (self.loss is None or callable(self.loss)):
+            raise TypeError(f"loss is a function of scores, such as loss=tfdual.losses.bpr. Received {self.loss!r}.")
+        if not isinstance(self.negatives, Negatives):
+            raise TypeError(
+                f"negatives is a source, or several added up: InBatch() + Uniform(100). Received {self.negatives!r}."
+            )
         for temperature in self._temperatures():
+            if not isinstance(temperature, (Real, LearnedTemperature)):
+                raise TypeError(f"temperature is a number or a LearnedTemperature(). Received {temperature!r}.")
             if not isinstance(temperature, LearnedTemperature) and not 0 < temperature < float("inf"):
                 raise ValueError(f"temperature must be above 0. Received {temperature}.")
         if isinstance(self.temperature, (tuple, list)) and not self.symmetric:
