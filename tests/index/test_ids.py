@@ -42,7 +42,7 @@ def test_without_ids_the_positions_are_ids() -> None:
     np.testing.assert_array_equal(found.ids, index.search_positions(QUERIES, 7)[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     items=st.integers(1, 40),
     k=st.integers(1, 60),

@@ -46,7 +46,7 @@ class Model:
         return np.where(positions < 0, b"", np.array([item.encode() for item in self.ids], object)[positions]), scores
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     steps=st.lists(st.tuples(st.booleans(), st.integers(1, 6)), min_size=1, max_size=6),
     distance=st.sampled_from(["dot", "l2"]),

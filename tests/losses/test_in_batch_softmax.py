@@ -594,8 +594,7 @@ print(next(line for line in Path("/proc/self/status").read_text().splitlines() i
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
-@pytest.mark.parametrize("options", ["none", "all"])
-@pytest.mark.parametrize("size", ["static", "unknown"])
+@pytest.mark.parametrize(("size", "options"), [("static", "none"), ("unknown", "all")])
 def test_batch_of_65536_stays_below_2_gb_of_memory(size: str, options: str) -> None:
     command = [sys.executable, "-c", MEMORY_SCRIPT, size, options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

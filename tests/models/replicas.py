@@ -87,10 +87,9 @@ def main() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     single, mirrored = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for name in OPTIMIZERS:
-        for case in ({}, {"symmetric": True}):
-            found, wanted = (weights_after_two_steps(strategy, name, **case) for strategy in (mirrored, single))
-            require_equal(found, wanted, f"{name} {case}")
+    for name, case in (("sgd", {}), ("lazy_adam", {"symmetric": True})):
+        found, wanted = (weights_after_two_steps(strategy, name, **case) for strategy in (mirrored, single))
+        require_equal(found, wanted, f"{name} {case}")
     found, wanted = (weights_after_two_steps(strategy, "sgd", parts=2) for strategy in (mirrored, single))
     require_equal(found, wanted, "in parts")
     found, wanted = (

@@ -10,8 +10,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASES = [
     "sgd {}",
-    "sgd {'symmetric': True}",
-    "lazy_adam {}",
     "lazy_adam {'symmetric': True}",
     "in parts",
     "sampled negatives",
