@@ -28,7 +28,8 @@ def relevant(scifact: Path, split: str) -> dict[str, list[str]]:
     """By the id of a claim: the ids of the documents that are right for it; split `"train"` or `"test"`."""
     found: dict[str, list[str]] = {}
     for row in pq.read_table(scifact / f"qrels_{split}.parquet").to_pylist():
-        found.setdefault(row["query_id"], []).append(row["doc_id"])
+        if row["score"] > 0:
+            found.setdefault(row["query_id"], []).append(row["doc_id"])
     return found
 
 

@@ -16,7 +16,7 @@ import pytest
 import tfdual
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-OF_EXTRAS_ALONE = ["Stemmer", "bm25s", "hypothesis", "jupytext", "matplotlib", "nbclient", "pytest", "sklearn"]
+OF_EXTRAS_ALONE = ["Stemmer", "bm25s", "hypothesis", "jupytext", "matplotlib", "nbclient", "pytest", "scipy", "sklearn"]
 IMPORT = f"""
 import importlib.metadata, importlib.util, time
 print("installed of the extras:", [name for name in {OF_EXTRAS_ALONE} if importlib.util.find_spec(name)])

@@ -12,6 +12,7 @@ import argparse
 import functools
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -116,6 +117,8 @@ class Data:
         rows = tfdual.read(train, SCHEMA)
         self.prep = tfdual.Preprocessor(SCHEMA).adapt(rows)
         pairs, asked = self._ready(train), self._ready(test)
+        if unknown := int(tf.reduce_sum(tf.cast(asked["item_id"] == 0, tf.int32))):
+            sys.stderr.write(f"{unknown:,} test rows name items of no training row: left out, of recall too.\n")
         self.known = lists_of(pairs["user_id"], pairs["item_id"])
         self.users = tf.unique(pairs["user_id"])[0]
         log_probability = pairs["item_id_log_probability"]

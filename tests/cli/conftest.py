@@ -39,14 +39,14 @@ def run_tfdual(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
     return run
 
 
-def export(query_columns: list[ColumnSchema], values: dict[str, list], folder: Path) -> Path:
+def export(query_columns: list[ColumnSchema], values: dict[str, list], folder: Path, titles: str = "Book {}") -> Path:
     """An untrained model over these query columns, with books as items."""
     item_columns = [
         ColumnSchema("book_id", [Tags.ITEM_ID]),
         ColumnSchema("title", [Tags.ITEM, Tags.TEXT], dtype="string"),
     ]
     schema = Schema([*query_columns, *item_columns])
-    books = {"book_id": list(range(100, 100 + ITEMS)), "title": [f"Book {i}" for i in range(ITEMS)]}
+    books = {"book_id": list(range(100, 100 + ITEMS)), "title": [titles.format(i) for i in range(ITEMS)]}
     rows = tfdual.read(pa.table(values | books), schema)
     prep = tfdual.Preprocessor(schema).adapt(rows)
     options = tfdual.EmbeddingOptions(embedding_dim_default=4, embeddings_initializers="glorot_normal")

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 import tfdual
+from tests.cli.conftest import export
 from tests.cli.test_bad_input import check_refused
 from tfdual import ColumnSchema, Schema, Tags
 from tfdual.cli.query import parse_query
@@ -30,6 +31,16 @@ def test_words_are_a_text_where_the_model_takes_one(words: list[str]) -> None:
 
 def test_a_text_may_be_given_by_its_key() -> None:
     assert parse_query(["question=is a == b?"], Schema([QUESTION])) == {"question": "is a == b?"}
+
+
+@pytest.mark.parametrize("text", ["x = y", "a[0]=b", "= 3", "1=2"])
+def test_a_text_may_hold_an_equals_sign_behind_what_is_no_name(text: str) -> None:
+    assert parse_query(text.split(), Schema([QUESTION])) == {"question": text}
+
+
+def test_a_name_before_an_equals_sign_is_a_key_and_may_be_wrong() -> None:
+    with pytest.raises(ValueError, match="the query key 'x'.*A text that holds '=' is written question='...'"):
+        parse_query(["x=y"], Schema([QUESTION]))
 
 
 def test_a_text_goes_to_the_text_column_among_others() -> None:
@@ -107,6 +118,14 @@ def test_a_table_has_a_line_an_item(run_tfdual, text_model: Path) -> None:
     finished = run_tfdual("query", text_model, "where", "is", "3", "-k", "5")
     assert (finished.code, finished.err) == (0, "")
     assert sum("Book" in line for line in finished.out.splitlines()) == 5
+
+
+def test_a_table_shows_brackets_and_colons_as_they_are(run_tfdual, tmp_path: Path) -> None:
+    questions = {"question": [f"where is {i}" for i in range(12)]}
+    folder = export([QUESTION], questions, tmp_path / "books", "list[int] {} [/end] :key:")
+    finished = run_tfdual("query", folder, "where is 3", "-k", "12")
+    assert (finished.code, finished.err) == (0, "")
+    assert all(f"list[int] {i} [/end] :key:" in finished.out for i in range(12))
 
 
 def test_a_corpus_smaller_than_k_comes_whole(run_tfdual, text_model: Path) -> None:

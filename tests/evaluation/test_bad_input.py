@@ -1,5 +1,6 @@
 """What can't be evaluated is said, with what to do."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,11 @@ RANKED = np.stack([np.roll(IDS, q) for q in range(6)])
         ({"items": [*IDS, FIRST_ID]}, "Item ids must differ"),
         ({"scores": np.zeros((6, 3))}, r"of the shape of `ranked`, \(6, 9\)"),
         ({"scores": RANKED.astype(float)}, "scores fall from the first place on"),
-        ({"scores": np.full((6, 9), np.nan)}, "6 of the first 6 queries"),
+        (
+            {"scores": np.repeat([0.0, np.nan], [4, 2])[:, None] + np.zeros(9)},
+            "scores hold NaN, first in list 4",
+        ),
+        ({"ranked": [[1, 2, 3]] * 5 + [[1]]}, "lists of one length. Fill up short ones"),
         ({"ranked": RANKED[:, :3], "scores": -RANKED[:, :3] * 0.0}, "can't show whether a tie goes on.*Rank 4 items"),
         ({"options": EvaluationOptions(candidates="relevant")}, "restricted to candidates when it is made"),
     ],
@@ -206,3 +211,25 @@ def test_an_id_of_no_item_takes_its_place_in_vain() -> None:
     ranked = np.concatenate([np.zeros((6, 1), int), RANKED[:, :1] * 0 + np.arange(FIRST_ID, FIRST_ID + 6)[:, None]], 1)
     report = evaluate_rankings(ranked, queries_of(6, relevant=ONE_EACH), IDS, "relevant", (1, 2))
     assert (report["recall@1"], report["recall@2"], report["mrr@2"]) == (0.0, 1.0, 0.5)
+
+
+@pytest.mark.parametrize("form", [list, lambda ids: np.array(ids, object), lambda ids: np.array(ids, "S")])
+def test_ids_of_a_ranking_may_be_strings_of_any_form(form: Callable) -> None:
+    relevant = {"relevant": pa.array([["b"], ["ü"]], pa.list_(pa.string()))}
+    queries = tfdual.read(pa.table(relevant), Schema([ColumnSchema("relevant", dtype="string", is_list=True)]))
+    utf8 = form(np.char.encode(["a", "b", "ü"], "utf-8").tolist())
+    report = evaluate_rankings([["a", "b", ""], ["ü", "a", "b"]], queries, utf8, "relevant", (1, 2))
+    assert (report["recall@1"], report["recall@2"]) == (0.5, 1.0)
+
+
+def test_ids_of_a_ranking_may_be_integers_in_an_array_of_objects() -> None:
+    queries = queries_of(6, relevant=ONE_EACH)
+    report = evaluate_rankings(RANKED.astype(object), queries, IDS.astype(object), "relevant", (3,))
+    assert report == evaluate_rankings(RANKED, queries, IDS, "relevant", (3,))
+
+
+def test_places_without_an_item_have_the_score_minus_infinity() -> None:
+    ranked, scores = RANKED.copy(), np.broadcast_to(np.arange(9.0)[::-1], RANKED.shape).copy()
+    ranked[2, 1:], scores[2, 1:] = -1, -np.inf
+    report = evaluate_rankings(ranked, queries_of(6, relevant=ONE_EACH), IDS, "relevant", (3,), scores=scores)
+    assert report == evaluate_rankings(ranked, queries_of(6, relevant=ONE_EACH), IDS, "relevant", (3,))

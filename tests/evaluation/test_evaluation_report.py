@@ -11,6 +11,7 @@ import pytest
 from tests.evaluation.score_model import FIRST_ID, corpus_of, model_of, queries_of
 from tfdual import evaluate
 from tfdual.evaluation import EvaluationOptions, EvaluationReport
+from tfdual.evaluation.recall_picture import draw_recall
 
 QUERIES, ITEMS = 60, 30
 
@@ -135,6 +136,11 @@ def test_the_values_of_the_queries_are_a_table_by_row(report: EvaluationReport, 
     table = pq.read_table(tmp_path / "per_query.parquet")
     assert table.column("row").to_pylist() == [q for q in range(QUERIES) if q != 5]
     assert table.column("ndcg@10").to_pylist() == report.per_query["ndcg@10"].tolist()
+
+
+def test_a_slice_may_be_called_by_what_else_is_a_formula(report: EvaluationReport, tmp_path: Path) -> None:
+    draw_recall({"price=$5_$10": report, "price=$0-$10": report}, tmp_path / "recall.png")
+    assert (tmp_path / "recall.png").stat().st_size
 
 
 def test_a_failed_picture_leaves_an_earlier_report_as_it_was(

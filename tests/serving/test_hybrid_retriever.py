@@ -236,6 +236,21 @@ def test_a_changed_dense_half_is_refused(trained: Trained, words: BM25) -> None:
     assert anew.search(QUERIES, COUNT)["id"].shape == (3, COUNT - 1)
 
 
+@pytest.mark.parametrize("by", ["itself", "a retriever of another tower"])
+def test_a_change_that_leaves_the_counts_as_they_were_is_refused_too(by: str, trained: Trained, words: BM25) -> None:
+    dense = trained.retriever()
+    changing = dense if by == "itself" else dense.with_query_tower("b", trained.model.to_query_tower(trained.prep))
+    item = {name: values[:1] for name, values in ITEMS.items()}
+    changing.upsert(item)
+    hybrid = HybridRetriever(dense, words, "claim")
+    before = dense.description["index"]
+    assert len(hybrid.search(QUERIES, filter="year == 2050")["id"].nonzero()[0]) == 0
+    changing.upsert(item | {"year": [2050]})
+    assert dense.description["index"] == before
+    with pytest.raises(ValueError, match="was changed since"):
+        hybrid.search(QUERIES, filter="year == 2050")
+
+
 @pytest.mark.parametrize("options", [{}, {"exclude": [[IDS[1]], [], []], "filter": "year > 1995"}], ids=["all", "some"])
 def test_what_is_saved_answers_the_same(options: dict, hybrid: HybridRetriever, loaded: HybridRetriever) -> None:
     made = hybrid.with_fusion(WeightedScores([0.25, 0.75], "z-score"))
@@ -271,7 +286,7 @@ def test_a_loaded_half_is_copied(saved: Path, loaded: HybridRetriever, tmp_path:
 def test_a_copy_of_another_model_is_refused(
     saved: Path, loaded: HybridRetriever, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded.dense, "description", loaded.dense.description | {"parameters": 1})
+    monkeypatch.setattr(loaded.dense, "_description", loaded.dense.description | {"parameters": 1})
     with pytest.raises(ValueError, match="another model"):
         loaded.save(tmp_path / "new" / "hybrid", dense=saved / "dense")
     assert list(tmp_path.iterdir()) == []

@@ -145,7 +145,17 @@ def test_what_lies_in_another_space_is_not_joined(first: tuple, retriever: Retri
         model.to_retriever(tfdual.read(ROWS.slice(0, 20), FIRST).select(Schema(ITEM)), index, prep)
 
 
-@pytest.mark.parametrize("name", ["default", "examples", "two words", ""])
+@pytest.mark.parametrize("name", ["default", "examples", "examples_b", "two words", ""])
 def test_a_tower_needs_a_name_of_its_own(name: str, first: tuple, retriever: Retriever) -> None:
     with pytest.raises(ValueError, match="needs a name of its own"):
         retriever.with_query_tower(name, query_tower_of(*first))
+
+
+def test_a_change_by_the_retriever_of_another_tower_is_told_and_exported(first: tuple, tmp_path: Path) -> None:
+    model, prep = first
+    one = model.to_retriever(tfdual.read(ROWS, FIRST).select(Schema(ITEM)), preprocessor=prep)
+    other = one.with_query_tower("b", query_tower_of(*first))
+    other.delete([7])
+    assert one.changes == other.changes == 1
+    assert (one.description["index"]["items"], one.description["index"]["deleted"]) == (29, 1)
+    assert Retriever.load(one.export(tmp_path / "model")).description["index"] == one.description["index"]

@@ -39,5 +39,7 @@ def test_bad_arguments_are_refused() -> None:
         tailoring_report(served, served, {"asked": ASKED}, RELEVANT, ks=())
     with pytest.raises(ValueError, match="relevant ids for every query"):
         tailoring_report(served, served, {"asked": ASKED[:1]}, [[]])
+    with pytest.raises(ValueError, match="there are 2 lists of them for {'asked': 3} queries"):
+        tailoring_report(served, served, {"asked": ASKED[:3]}, RELEVANT[:2])
     with pytest.raises(ValueError, match="no query tower 'b'"):
         tailoring_report(served, served, {"asked": ASKED[:1]}, RELEVANT[:1], towers=("default", "b"))

@@ -69,4 +69,4 @@ def _print_answers(question: str, answers: list[dict[str, Any]]) -> None:
         table.add_column(name, justify="right" if name == "score" else "left")
     for answer in answers:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in answer.values()))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)

@@ -44,11 +44,11 @@ def evaluate(
             retriever, read(source, schema), tuple(k or (10, 100)), relevant, seen, trained, options
         )
     comparison = None if other is None else report.compare(other)
-    if out is not None:
-        report.save(out, beside=None if other is None else {str(compare): other})
     typer.echo(str(report))
     if comparison is not None:
         typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{comparison}")
+    if out is not None:
+        report.save(out, beside=None if other is None else {str(compare): other})
 
 
 def _query_schema(retriever: Retriever, source: str, ids: list[str], others: list[str]) -> Schema:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tfdual.schema import Schema
@@ -19,14 +20,16 @@ def inspect(
     path = find_version(model_dir)
     retriever = Retriever.load(path)
     description = retriever.description
-    console = Console(soft_wrap=True)
-    console.print(f"[bold]{path}[/]")
+    console = Console(soft_wrap=True, emoji=False)
+    console.print(f"[bold]{escape(str(path))}[/]")
     for name, function in sorted(retriever.saved_model.signatures.items()):
         console.print(f"\n[bold]signature {name}[/]")
         console.print(_tensors("in", function.structured_input_signature[1]))
         console.print(_tensors("out", function.structured_outputs))
     for side in ("query_schema", "item_schema"):
-        console.print(f"\n[bold]{side.replace('_', ' ')}[/]\n{Schema.from_dict(description[side])!r}", highlight=False)
+        console.print(
+            f"\n[bold]{side.replace('_', ' ')}[/]\n{escape(repr(Schema.from_dict(description[side])))}", highlight=False
+        )
     console.print("\n[bold]index[/]", _pairs(description["index"]))
     sizes = {str(file.relative_to(path)): file.stat().st_size for file in sorted(path.rglob("*")) if file.is_file()}
     console.print("\n[bold]size[/]", f"{sum(sizes.values()) / 2**20:.1f} MiB, {description['parameters']:,} parameters")
@@ -39,7 +42,7 @@ def _tensors(side: str, tensors: dict[str, Any]) -> Table:
     table = Table(side, "type", "shape")
     for name, spec in tensors.items():
         shape = ", ".join("?" if size is None else str(size) for size in spec.shape.as_list())
-        table.add_row(name, spec.dtype.name, f"({shape})")
+        table.add_row(escape(name), spec.dtype.name, f"({shape})")
     return table
 
 
@@ -49,7 +52,7 @@ def _print_report(console: Console, report: dict[str, Any]) -> None:
     console.print("\n[bold]report[/]")
     for method, values in report.get("metrics", {}).items():
         shown = {name: value for name, value in values.items() if name.endswith("@10")}
-        console.print(f"  {method}: {_pairs(shown)}", highlight=False)
+        console.print(f"  {method}: {_pairs(shown)}", highlight=False, markup=False)
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -55,27 +55,31 @@ def query(
         table.add_row(
             str(rank), *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in answer.values())
         )
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def parse_query(words: list[str], schema: Schema) -> dict[str, Any]:
     """Command-line words to one raw query.
 
-    `key=value` sets a column. Words without `=` are a text, where the model takes exactly one.
+    `key=value` sets a column. Words of which none begins with a name and `=` are a text, where the model takes exactly
+    one.
 
     Raises:
         ValueError: a key is unknown or stands twice, a value doesn't fit, or there is no place for a text.
     """
     pairs = [word.partition("=") for word in words]
-    if all(not separator for _, separator, _ in pairs):
-        texts = [column.name for column in schema if column.kind is Kind.STRING]
+    texts = [column.name for column in schema if column.kind is Kind.STRING]
+    if not any(separator and (key in schema or key.isidentifier()) for key, separator, _ in pairs):
         if len(texts) != 1:
             raise ValueError(f"This model takes key=value pairs, not a text. Its keys are {schema.column_names}.")
         return {texts[0]: " ".join(words)}
     query: dict[str, Any] = {}
     for key, separator, value in pairs:
         if not separator or key not in schema:
-            raise ValueError(f"The model doesn't know the query key {key!r}. Its keys are {schema.column_names}.")
+            advice = f" A text that holds '=' is written {texts[0]}='...'." if len(texts) == 1 else ""
+            raise ValueError(
+                f"The model doesn't know the query key {key!r}. Its keys are {schema.column_names}.{advice}"
+            )
         if key in query:
             raise ValueError(f"The query key {key!r} stands twice. Give it once; lists as {key}=1,2,3.")
         query[key] = _value(value, schema[key])

@@ -31,7 +31,7 @@ def list_versions(folder: Folder, as_json: AsJson = False) -> None:
     for version in found:
         size, labels = f"{version.size / 2**20:.1f}", ", ".join(version.labels)
         table.add_row(str(version.number), version.published, size, labels, version.state, _words(version.summary))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 @versions.command()

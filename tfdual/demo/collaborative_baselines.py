@@ -1,11 +1,15 @@
 """What a recommender must beat: the most popular items, and the items most like those that the user liked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import ArrayLike
 
-_BLOCK_ITEMS = 1024
+from tfdual._optional import require
+
+_BLOCK = 1_024
 
 
 def popularity_rank(train_item_ids: ArrayLike, item_ids: ArrayLike, seen: Sequence[ArrayLike], k: int) -> np.ndarray:
@@ -21,10 +25,11 @@ def popularity_rank(train_item_ids: ArrayLike, item_ids: ArrayLike, seen: Sequen
         Array `(queries, k)` of item ids, best first.
 
     Raises:
+        ImportError: scipy is not installed.
         ValueError: `item_ids` has duplicates, or a query has fewer than `k` unseen items.
     """
     corpus, _ = _by_popularity(np.asarray(item_ids), np.asarray(train_item_ids))
-    return _best_unseen(np.zeros((len(seen), len(corpus)), np.float32), corpus, seen, k)
+    return _best_unseen(lambda rows: np.zeros((rows.stop - rows.start, len(corpus)), np.float32), corpus, seen, k)
 
 
 def item_to_item_rank(
@@ -41,8 +46,8 @@ def item_to_item_rank(
 
     `score(u, i) = sum_{j in history(u) and in N(i)} |U_i and U_j| / (sqrt(|U_i| |U_j|) + shrinkage)`
 
-    `U_i` are the users of item i, `N(i)` its `neighbours` most similar items. The training matrix is held dense: users
-    x items that occur in training.
+    `U_i` are the users of item i, `N(i)` its `neighbours` most similar items. Likes and similarities are held sparse;
+    what is dense are blocks of 1,024 rows.
 
     Args:
         train_user_ids: array `(interactions,)`.
@@ -59,6 +64,7 @@ def item_to_item_rank(
         Array `(queries, k)` of item ids, best first.
 
     Raises:
+        ImportError: scipy is not installed.
         ValueError: the lengths don't match, `item_ids` has duplicates, a setting is out of range, or a query has fewer
             than `k` unseen items.
 
@@ -73,14 +79,17 @@ def item_to_item_rank(
     if neighbours < 1 or shrinkage < 0:
         raise ValueError(f"neighbours must be >= 1 and shrinkage >= 0. Received {neighbours} and {shrinkage}.")
     corpus, known = _by_popularity(np.asarray(item_ids), items)
-    liked = _likes_of_users(users, items, corpus[:known])  # (users, items of training)
-    history = np.zeros((len(histories), known), np.float32)  # (queries, items of training)
-    for row, ids in enumerate(histories):
-        history[row, _positions(corpus[:known], np.asarray(ids, corpus.dtype))[0]] = 1
-    scores = np.zeros((len(histories), len(corpus)), np.float32)
-    for start in range(0, known, _BLOCK_ITEMS):
-        similar = _similarity(liked, slice(start, start + _BLOCK_ITEMS), shrinkage)
-        scores[:, start : start + len(similar)] = history @ _strongest(similar, neighbours).T
+    _, rows = np.unique(users, return_inverse=True)
+    columns, found = _positions(corpus, items)
+    liked = _ones(rows[found], columns, (rows.max(initial=-1) + 1, known))
+    nearest = _nearest(liked, neighbours, shrinkage)
+    history = _held(corpus, histories)[:, :known]
+
+    def scores(rows: slice) -> np.ndarray:
+        found = np.zeros((rows.stop - rows.start, len(corpus)), np.float32)
+        found[:, :known] = (history[rows] @ nearest.T).toarray()
+        return found
+
     return _best_unseen(scores, corpus, seen, k)
 
 
@@ -91,12 +100,22 @@ def _by_popularity(item_ids: np.ndarray, train_item_ids: np.ndarray) -> tuple[np
     return item_ids[np.argsort(-counts, kind="stable")], int(np.count_nonzero(counts))
 
 
-def _likes_of_users(users: np.ndarray, items: np.ndarray, known_items: np.ndarray) -> np.ndarray:
-    distinct, user_rows = np.unique(users, return_inverse=True)
-    columns, found = _positions(known_items, items)
-    liked = np.zeros((len(distinct), len(known_items)), np.float32)
-    liked[user_rows[found], columns] = 1
-    return liked
+def _sparse() -> Any:
+    return require("scipy.sparse", extra="demo")
+
+
+def _ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> Any:
+    matrix = _sparse().csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape)  # sums what stands twice
+    matrix.data[:] = 1
+    return matrix
+
+
+def _held(corpus: np.ndarray, lists: Sequence[ArrayLike]) -> Any:
+    """1 where a list holds an item, `(lists, items)`."""
+    arrays = [np.asarray(ids) for ids in lists]
+    columns, found = _positions(corpus, np.concatenate([ids for ids in arrays if len(ids)] or [corpus[:0]]))
+    rows = np.repeat(np.arange(len(arrays)), [len(ids) for ids in arrays])
+    return _ones(rows[found], columns, (len(arrays), len(corpus)))
 
 
 def _positions(item_ids: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,13 +131,17 @@ def _positions(item_ids: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.nd
     return order[places[found]], found
 
 
-def _similarity(liked: np.ndarray, block: slice, shrinkage: float) -> np.ndarray:
-    root = np.sqrt(liked.sum(axis=0))
-    similar = liked[:, block].T @ liked  # (block, items)
-    similar /= root[block, None] * root + shrinkage
-    rows = np.arange(len(similar))
-    similar[rows, rows + block.start] = 0
-    return similar
+def _nearest(liked: Any, neighbours: int, shrinkage: float) -> Any:
+    """The similarities of each item with its neighbours, `(items, items)`."""
+    sparse, root, items = _sparse(), np.sqrt(liked.sum(axis=0)), liked.shape[1]
+    of_items, kept = liked.T.tocsr(), [sparse.csr_array((0, items), dtype=np.float32)]
+    for start in range(0, items, _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, items))
+        similar = (of_items[block] @ liked).toarray()
+        similar /= root[block, None] * root + shrinkage
+        similar[block - start, block] = 0
+        kept.append(sparse.csr_array(_strongest(similar, neighbours)))
+    return sparse.vstack(kept, format="csr")
 
 
 def _strongest(similar: np.ndarray, neighbours: int) -> np.ndarray:
@@ -129,10 +152,18 @@ def _strongest(similar: np.ndarray, neighbours: int) -> np.ndarray:
     return similar
 
 
-def _best_unseen(scores: np.ndarray, corpus: np.ndarray, seen: Sequence[ArrayLike], k: int) -> np.ndarray:
-    for row, ids in enumerate(seen):
-        scores[row, _positions(corpus, np.asarray(ids, corpus.dtype))[0]] = -np.inf
-    fewest = int(np.isfinite(scores).sum(axis=1).min(initial=len(corpus)))
+def _best_unseen(
+    scores: Callable[[slice], np.ndarray], corpus: np.ndarray, seen: Sequence[ArrayLike], k: int
+) -> np.ndarray:
+    """Of equal scores, that comes first which stands first in the corpus."""
+    hidden = _held(corpus, seen)
+    fewest = len(corpus) - int(hidden.sum(axis=1).max(initial=0))
     if not 1 <= k <= fewest:
         raise ValueError(f"k must be from 1 to {fewest}, the fewest unseen items of a query. Received {k}.")
-    return corpus[np.argsort(-scores, axis=1, kind="stable")[:, :k]]
+    best = np.zeros((len(seen), k), np.int32)
+    for start in range(0, len(seen), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(seen)))
+        found = scores(rows)
+        found[hidden[rows].nonzero()] = -np.inf
+        best[rows] = tf.math.top_k(found, k).indices
+    return corpus[best]

@@ -216,7 +216,7 @@ def _read_folder(directory: Path) -> tuple[pa.Table, pa.Table]:
     raise FileNotFoundError(
         f"{directory} must hold interactions.parquet and items.parquet, or ratings.csv and movies.csv. It holds "
         f"{', '.join(present[:8]) or 'nothing'}{', ...' if len(present) > 8 else ''}. "
-        "Give an unzipped MovieLens folder."
+        "Give an unzipped ml-latest-small, ml-20m or ml-25m; ml-1m's .dat files and ml-100k's u.data are not read."
     )
 
 

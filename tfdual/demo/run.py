@@ -66,7 +66,7 @@ class Demo:
                 results = {"tfdual": evaluate(model, queries, items, KS, **arguments)}
             for name, rank in self.recipe.baselines.items():
                 with self._step(f"Baseline: {name}"):
-                    ranked, corpus = rank(max(KS)), self.recipe.items[self.recipe.item_id].to_numpy()
+                    ranked, corpus = rank(self._depth()), self.recipe.items[self.recipe.item_id].to_numpy()
                     results[name] = evaluate_rankings(ranked, queries, corpus, "relevant", KS)
             with self._step("Building the ScaNN index"):
                 retriever = model.to_retriever(items, ScaNN(), prep, self.recipe.attributes)
@@ -92,6 +92,11 @@ class Demo:
                 raise ValueError(f"The fresh process failed: {done.stderr.strip()}")
             answers[name] = json.loads(done.stdout)
         return answers
+
+    def _depth(self) -> int:
+        """How many items the baselines rank: no query has seen so many that there are fewer."""
+        most_seen = max(map(len, self.recipe.queries.column("seen").to_pylist()))
+        return min(max(KS), len(self.recipe.items) - most_seen)
 
     def _seen(self) -> str | None:
         return "seen" if any(self.recipe.queries.column("seen").to_pylist()) else None

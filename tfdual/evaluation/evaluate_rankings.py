@@ -14,7 +14,8 @@ from tfdual.evaluation.evaluation_report import EvaluationReport
 from tfdual.evaluation.item_search import without
 from tfdual.evaluation.judgements import Judgements, QueryColumns
 from tfdual.evaluation.popularity import training_counts
-from tfdual.evaluation.scorecard import Scorecard, check_numbers, cut_offs
+from tfdual.evaluation.scorecard import Scorecard, cut_offs
+from tfdual.index.item_ids import plain_ids
 from tfdual.schema import Schema, Tags
 
 BATCH = 4_096
@@ -40,8 +41,9 @@ def evaluate_rankings(
         relevant: str. As for `evaluate`.
         ks: as for `evaluate`. Defaults to `(10, 100)`.
         seen: str. As for `evaluate`; what is ranked of these is taken out. Defaults to `None`.
-        scores: `(queries, depth)`, falling. Shows ties, in which relevant items come last; a tie that goes on beyond
-            the list can't be seen, so give lists longer than the largest k. Defaults to `None`: no ties.
+        scores: `(queries, depth)`, falling; -inf where no item is, as `search` gives them. Shows ties, in which
+            relevant items come last; a tie that goes on beyond the list can't be seen, so give lists longer than the
+            largest k. Defaults to `None`: no ties.
         train: rows whose schema tags the item's column `ITEM_ID`, or item id -> count, as for `evaluate`. Defaults to
             `None`.
         options: EvaluationOptions, without `candidates`. Defaults to `EvaluationOptions()`.
@@ -90,16 +92,21 @@ def _item_id(train: Training, relevant: str) -> str:
 
 
 def _ids(values: Any) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind == "U":
-        return np.char.encode(array, "utf-8").astype(object)
-    return array.astype(object) if array.dtype.kind == "S" else array
+    try:
+        return plain_ids(np.asarray(values))
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(
+            "ranked is (queries, depth): lists of one length. Fill up short ones with an id of no item, '' or -1."
+        ) from error
 
 
 def _check_scores(scores: np.ndarray, shape: tuple[int, ...], depth: int) -> None:
     if scores.shape != shape:
         raise ValueError(f"scores are of the shape of `ranked`, {shape}. Received {scores.shape}.")
-    check_numbers(scores, 0)
+    if np.isnan(scores).any():
+        raise ValueError(f"scores hold NaN, first in list {np.isnan(scores).any(axis=1).argmax()}.")
     if (scores[:, 1:] > scores[:, :-1]).any():
         raise ValueError("scores fall from the first place on. Sort each list by its scores, the best first.")
     if shape[1] < depth:

@@ -35,7 +35,7 @@ def draw_recall(reports: Mapping[str, Any], path: str | Path) -> None:
     for i, (name, report) in enumerate(reports.items()):
         ticks |= set(report.ks)
         names = [f"recall@{k}" for k in report.ks]
-        label = f"{name} ({report['queries']:,} queries)"
+        label = f"{name} ({report['queries']:,} queries)".replace("$", r"\$")  # no formula
         (line,) = axis.plot(
             report.ks, [report[n] for n in names], marker="o", label=label, linewidth=1.5 if i else 3, zorder=3 - i / 99
         )

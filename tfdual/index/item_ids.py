@@ -26,7 +26,7 @@ def id_array(ids: Any, kind: str | None = None) -> np.ndarray:
     given = np.asarray(ids.numpy() if tf.is_tensor(ids) else ids)
     if given.ndim != 1:
         raise ValueError(f"{WANTED}, in one dimension. Received the shape {given.shape}.")
-    array = _integers(given) if given.dtype.kind in "iu" else _strings(given)
+    array = plain_ids(given)
     found = kind_of(array)
     if kind is not None and found != kind and len(array):
         raise TypeError(f"The ids of this index are {kind}. Received {found} ids, such as {array[0]!r}.")
@@ -37,6 +37,20 @@ def id_array(ids: Any, kind: str | None = None) -> np.ndarray:
             "Give each item an id of its own."
         )
     return array
+
+
+def plain_ids(given: np.ndarray) -> np.ndarray:
+    """Ids of any shape as int64, or as an object array of UTF-8 bytes; `-1` and the empty string may be among them.
+
+    Raises:
+        ValueError: one is missing (None, NaN), or over int64.
+        TypeError: no integers and no strings.
+    """
+    if given.dtype.kind == "O" and given.size and all(isinstance(item, int | np.integer) for item in given.flat):
+        given = np.array(given.tolist())
+    if given.dtype.kind in "iu":
+        return _integers(given)
+    return _strings(given.reshape(-1)).reshape(given.shape)
 
 
 def kind_of(ids: np.ndarray) -> str:
@@ -50,7 +64,7 @@ def shown(item: Any) -> Any:
 
 
 def _integers(given: np.ndarray) -> np.ndarray:
-    if given.dtype.kind == "u" and len(given) and given.max() > np.iinfo(np.int64).max:
+    if given.dtype.kind == "u" and given.size and given.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{WANTED}. Received {given.max()}, which is over int64.")
     return given.astype(np.int64)
 

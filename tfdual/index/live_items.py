@@ -34,6 +34,7 @@ class LiveItems:
         spec = tf.TensorSpec([None, None], tf.int32)
         self.ids = tf.function(partial(_ids, self._built, self._added), input_signature=[spec], autograph=False)
         self._dead_before = 0
+        self.changes = 0  # how often `put` and `delete` changed something
 
     @property
     def kind(self) -> str:
@@ -143,6 +144,7 @@ class LiveItems:
             self._added.replace(np.concatenate([self._added.numpy(), ids[unknown]]))
         self.fresh.put(positions, rows)
         self._bury(positions)
+        self.changes += 1
 
     def delete(self, ids: Any) -> None:
         """Take items out."""
@@ -156,6 +158,7 @@ class LiveItems:
             )
         self.fresh.remove(positions)
         self._bury(positions)
+        self.changes += 1
 
     def _positions_of(self, ids: np.ndarray) -> np.ndarray:
         return self.positions(tf.constant(ids, self.kind)).numpy()

@@ -68,7 +68,7 @@ class HybridRetriever:
                 f"A hybrid reads one text column at least, to a depth of 1 or more. Received {text=}, {depth=}."
             )
         self.dense, self.lexical, self.fusion, self.depth, self.same_items = dense, lexical, fusion, depth, same_items
-        self._made_of = dense.description["index"]
+        self._made_after = dense.changes
         known = ranked_ids(dense.item_ids())
         self._size = len(known)
         self._shared = shared_items(known, lexical, same_items)
@@ -255,7 +255,7 @@ class HybridRetriever:
         return {"only_dense": self._size - shared, "only_lexical": self.lexical.size - shared}
 
     def _require_unchanged(self) -> None:
-        if self.dense.description["index"] != self._made_of:
+        if self.dense.changes != self._made_after:
             raise ValueError(
                 "The dense retriever was changed since this hybrid was made of it. Build BM25 of the items that there "
                 "are now, and make the hybrid anew."

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from tfdual._optional import require
 from tfdual._quiet import quiet_stderr
 from tfdual._typing import Tensor
 from tfdual.schema import Schema
@@ -45,10 +44,10 @@ class Retriever:
         saved_model: Any = None,
     ) -> None:
         self._functions = functions
-        self._first, self._has_run = threading.Lock(), False
+        self._first, self._have_run = threading.Lock(), set[Any]()
         self._graph = graph
         self.saved_model = saved_model
-        self.description = description
+        self._description = description
         schemas = {DEFAULT_TOWER: description["query_schema"], **description.get("other_towers", {})}
         self.query_schemas = {name: Schema.from_dict(schema) for name, schema in schemas.items()}
 
@@ -62,6 +61,18 @@ class Retriever:
         """
         functions = {name: lambda name=name, **inputs: graph.functions[name](inputs) for name in graph.functions}
         return cls(functions, {**description, **graph.describe()}, graph)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Schemas, the index as it is now, and what else is known of the model, as plain JSON types."""
+        if self._graph is None:
+            return self._description
+        return self._description | {"index": self._graph.items.index.describe()}
+
+    @property
+    def changes(self) -> int:
+        """How often the items were changed since they were indexed, here or by a retriever of other query towers."""
+        return 0 if self._graph is None else self._graph.items.index.items.changes
 
     @property
     def query_schema(self) -> Schema:
@@ -102,7 +113,7 @@ class Retriever:
             ValueError: k below 1; a column is unknown, missing or of another type; an unknown tower; a filter that
                 can't be read, or names a column that items can't be filtered by.
         """
-        described = self.description
+        described = self._description
         inputs = to_dense(queries, self._schema_of(tower))
         inputs |= given_options(k, exclude, filter, described["id_dtype"], described["filters"], inputs)
         found = self._quietly_at_first(signature_name("serving_default", tower), inputs)
@@ -134,13 +145,12 @@ class Retriever:
         """The search; when its graph runs for the first time, TensorFlow's optimiser writes to stderr which of its
         nodes it leaves as they are, at any log level.
         """
-        if not self._has_run:
-            with self._first:
-                if not self._has_run:
-                    with quiet_stderr():
-                        found = self._functions[name](**inputs)
-                    self._has_run = True
-                    return found
+        run = name, self._graph and self._graph.items.index.items.changed
+        if run not in self._have_run:
+            with self._first, quiet_stderr():
+                found = self._functions[name](**inputs)
+                self._have_run.add(run)
+                return found
         return self._functions[name](**inputs)
 
     def embed_query(self, queries: Mapping[str, Any], tower: str = DEFAULT_TOWER) -> np.ndarray:
@@ -189,7 +199,6 @@ class Retriever:
         """
         self._require_item_tower()
         self._changeable().upsert(to_dense(items, self.item_schema), self.description["item_id"])
-        self._note_index()
 
     def delete(self, ids: Sequence[Any]) -> None:
         """Take items out; the next search and the next export don't find them.
@@ -198,7 +207,6 @@ class Retriever:
             ValueError: this retriever was loaded; or an id that it doesn't hold. Then nothing is deleted.
         """
         self._changeable().items.index.delete(ids)
-        self._note_index()
 
     def _changeable(self) -> ServedGraph:
         if self._graph is None:
@@ -206,9 +214,6 @@ class Retriever:
                 "A loaded retriever is not changed. Change the one that was exported, and export it again."
             )
         return self._graph
-
-    def _note_index(self) -> None:
-        self.description = self.description | {"index": self._changeable().items.index.describe()}
 
     def with_query_tower(self, name: str, tower: ServedTower) -> Self:
         """A retriever with one more query tower over the same index; no item is embedded again.
@@ -218,11 +223,11 @@ class Retriever:
             tower: ServedTower. What `model.to_query_tower(preprocessor)` gives.
 
         Raises:
-            ValueError: this retriever was loaded; the name is taken or no identifier; the tower's embeddings are of
-                another space than the index.
+            ValueError: this retriever was loaded; the name is taken, no identifier, or begins with `examples`, as
+                signatures do; the tower's embeddings are of another space than the index.
         """
         graph = self._changeable()
-        if not name.isidentifier() or name in (*graph.towers, "default", "examples"):
+        if not name.isidentifier() or name in graph.towers or name.startswith("examples"):
             raise ValueError(f"A new query tower needs a name of its own, such as 'b'. Received {name!r}.")
         require_space(tower.space, graph.items.index.space)
         graph = ServedGraph(graph.towers | {name: tower}, graph.items)
@@ -267,7 +272,7 @@ class Retriever:
             save_graph(graph, path)
             if dense is not None:
                 write_warm_up(path, requests_of(dense, graph))
-            loaded, functions = load_functions(path)
+            loaded, functions = load_functions(path, description["index"])
             saved = type(self)(functions, description, saved_model=loaded)
             description["canary"] = shown(saved, self, graph.items.index, canary)
 
@@ -288,13 +293,5 @@ class Retriever:
             ImportError: the index is ScaNN's, and scann is not installed.
         """
         with opened(path, version) as (folder, description):
-            if _needs_scann(description["index"]):
-                require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
-            loaded, functions = load_functions(folder)
+            loaded, functions = load_functions(folder, description["index"])
         return cls(functions, description, saved_model=loaded)
-
-
-def _needs_scann(index: dict[str, Any]) -> bool:
-    """Whether an index, or one inside it, searches by ScaNN's op."""
-    inside = [part for part in index.values() if isinstance(part, dict)]
-    return (index.get("kind") == "ScaNN" and not index.get("exact")) or any(map(_needs_scann, inside))

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfdual._optional import require
 from tfdual._typing import Tensor
 from tfdual.serving.served_graph import ServedGraph
 
@@ -26,15 +27,28 @@ def save_graph(graph: ServedGraph, folder: Path) -> None:
     file.write_bytes(saved.SerializeToString())
 
 
-def load_functions(folder: Path) -> tuple[Any, Functions]:
+def load_functions(folder: Path, index: dict[str, Any]) -> tuple[Any, Functions]:
     """The loaded SavedModel, which must be kept, and its signatures by name.
+
+    Args:
+        folder: of the SavedModel.
+        index: what the index in it says of itself.
 
     Raises:
         ValueError: it is damaged.
+        ImportError: the index is ScaNN's, and scann is not installed.
     """
+    if _needs_scann(index):
+        require("scann", advice="This model's index needs ScaNN's TensorFlow op: `pip install scann` on Linux.")
     try:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"The model {folder} is damaged and can't be loaded: {first}. Export it again.") from error
     return loaded, dict(loaded.signatures)
+
+
+def _needs_scann(index: dict[str, Any]) -> bool:
+    """Whether an index, or one inside it, searches by ScaNN's op."""
+    inside = [part for part in index.values() if isinstance(part, dict)]
+    return (index.get("kind") == "ScaNN" and not index.get("exact")) or any(map(_needs_scann, inside))

@@ -105,6 +105,8 @@ def _gains(
     if tower not in retriever.query_schemas:
         raise ValueError(f"There is no query tower {tower!r}. There are {sorted(retriever.query_schemas)}.")
     own = [name for name in retriever.query_schemas[tower].column_names if name in queries]
+    if uneven := {name: len(queries[name]) for name in own if len(queries[name]) != len(wanted)}:
+        raise ValueError(f"Each query needs relevant ids: there are {len(wanted)} lists of them for {uneven} queries.")
     found = []
     for start in range(0, len(wanted), BATCH):
         columns = {name: queries[name][start : start + BATCH] for name in own}
