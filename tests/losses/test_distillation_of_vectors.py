@@ -31,3 +31,24 @@ def test_a_row_of_zeros_gives_finite_numbers(distillation: Callable) -> None:
         loss = distillation(vectors, TEACHER[:4])
     assert np.isfinite(float(loss))
     assert np.isfinite(tape.gradient(loss, vectors)).all()
+
+
+@every_distillation
+def test_the_first_rows_are_compared_with_the_rows_behind_alone(distillation: Callable) -> None:
+    """Each asking row by itself, before the same items: the mean over the queries, or over all their pairs."""
+    queries = [np.concatenate([[row], np.arange(4, 9)]) for row in range(4)]
+    alone = [float(distillation(VECTORS[rows], TEACHER[rows], asking=1)) for rows in queries]
+    together = float(distillation(VECTORS, TEACHER, asking=4))
+    if distillation is neighbour_distillation:
+        assert together == pytest.approx(np.mean(alone), rel=1e-5)
+    assert min(alone) < together < max(alone)
+    moved = np.concatenate([VECTORS[:4], VECTORS[4:] + np.eye(5, 4, dtype="float32")])
+    assert float(distillation(moved, TEACHER, asking=4)) != together
+
+
+@every_distillation
+def test_a_row_that_asks_is_not_its_own_neighbour(distillation: Callable) -> None:
+    vectors, teacher = (np.concatenate([rows[:1], 3 * rows]) for rows in (VECTORS, TEACHER))
+    own_left_out = np.concatenate([[0], np.arange(2, 10)])
+    found = float(distillation(vectors, teacher, asking=1))
+    assert found == pytest.approx(float(distillation(vectors[own_left_out], teacher[own_left_out], asking=1)), rel=1e-4)

@@ -1,5 +1,7 @@
 """Distillation of who is like whom."""
 
+from typing import Any
+
 from keras import ops
 
 from tfdual._register import register
@@ -15,6 +17,7 @@ def similarity_distillation(
     temperature: float = 0.1,
     positive_weight: float = 1.0,
     negative_weight: float = 1.0,
+    asking: Any = None,
 ) -> Tensor:
     """How far the cosines among the vectors of a batch lie from those among a teacher's vectors of any width.
 
@@ -35,6 +38,7 @@ def similarity_distillation(
         temperature: float, above 0. How far from the margin cosines still matter. Defaults to 0.1.
         positive_weight: float, at least 0. What the pairs count that are alike to the teacher. Defaults to 1.
         negative_weight: float, at least 0. What the others count. Defaults to 1.
+        asking: int. Pairs are those of the first rows with the rows behind. Defaults to `None`: all.
 
     Returns:
         A scalar, float32; 0 for a batch without a pair.
@@ -59,10 +63,10 @@ def similarity_distillation(
             "The weights of pairs are at least 0, and one is above. Received "
             f"positive_weight={positive_weight} and negative_weight={negative_weight}."
         )
-    student, teacher = batch_cosines(vectors, teacher_vectors)
+    student, teacher, others = batch_cosines(vectors, teacher_vectors, asking)
     student, teacher = (student - margin) / temperature, (teacher - margin) / temperature
     alike = ops.sigmoid(teacher)
-    weight = (positive_weight * alike + negative_weight * (1.0 - alike)) * (1.0 - ops.eye(ops.shape(alike)[0]))
+    weight = (positive_weight * alike + negative_weight * (1.0 - alike)) * ops.cast(others, "float32")
     divergence = ops.softplus(student) - ops.softplus(teacher) - alike * (student - teacher)
     total = ops.sum(weight)
     return ops.sum(weight * divergence) / ops.where(total > 0, total, 1.0)

@@ -9,7 +9,7 @@ from sklearn.decomposition import TruncatedSVD
 
 from tests.tailoring.compression.frozen import clustered_parts, frozen_parts, nearest, shared, side_by_side, unit
 from tfdual.fusion import AttentionFusion, ConcatFusion
-from tfdual.losses import reconstruction, similarity_distillation
+from tfdual.losses import neighbour_distillation, reconstruction, similarity_distillation
 from tfdual.tailoring.compression import (
     AutoEncoder,
     EmbeddingCompressor,
@@ -17,6 +17,7 @@ from tfdual.tailoring.compression import (
     mlp_encoder,
     normalized_encoder,
 )
+from tfdual.tailoring.compression.searched_items import SearchedItems
 
 PARTS = frozen_parts()
 WHOLE = side_by_side(PARTS)
@@ -72,6 +73,47 @@ def test_neighbours_of_clustered_rows_are_kept_better_than_by_the_start_and_by_s
         trained(compressor, 60, parts=parts)
     assert (kept(default) > kept(start) + 0.02).all(), (kept(default), kept(start))
     assert (kept(default) > kept(other) + 0.02).all(), (kept(default), kept(other))
+
+
+def test_queries_that_are_known_beforehand_find_their_items_better() -> None:
+    """Queries from a corner of the space: what tells the items apart there is kept."""
+    parts = clustered_parts()
+    rng = np.random.default_rng(1)
+    corner = {name: part[:1] + 0.5 * rng.normal(size=(400, part.shape[1])) * part.std() for name, part in parts.items()}
+    known, asked = ({name: rows[half] for name, rows in corner.items()} for half in (slice(200), slice(200, None)))
+    best = nearest(side_by_side(asked), side_by_side(parts), 11)
+
+    def kept(queries: dict | None) -> float:
+        compressor = EmbeddingCompressor(8, widths=[4, 8]).start_from_pca(parts)
+        keras.utils.set_random_seed(0)
+        compressor.compile(keras.optimizers.Adam(0.01))
+        compressor.fit(parts, queries=queries, epochs=60, batch_size=100, verbose=0)
+        return shared(nearest(compressor.encode(asked), compressor.encode(parts), 11), best)
+
+    assert kept(known) > kept(None) + 0.05
+
+
+def test_a_step_with_queries_is_the_loss_of_its_rows_before_all_items() -> None:
+    rng = np.random.default_rng(0)
+    queries = {name: rng.normal(size=(50, part.shape[1])).astype("float32") for name, part in PARTS.items()}
+    compressor = EmbeddingCompressor(8, widths=[8]).start_from_pca(PARTS)
+    compressor.compile(keras.optimizers.SGD(0.0))
+    (loss,) = compressor.fit(PARTS, queries=queries, batch_size=250, verbose=0).history["loss"]
+    rows = {name: np.concatenate([part, queries[name], part]) for name, part in PARTS.items()}
+    wanted = neighbour_distillation(compressor.encode(rows), side_by_side(rows), asking=250)
+    assert loss == pytest.approx(float(wanted), rel=1e-4)
+    (alone,) = compressor.fit(PARTS, batch_size=200, verbose=0).history["loss"]  # what was traced is not used again
+    wanted = neighbour_distillation(compressor.encode(PARTS), side_by_side(PARTS))
+    assert alone == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_of_many_items_some_are_drawn_for_each_step() -> None:
+    items = SearchedItems({"a": np.arange(1000.0)[:, None], "b": -np.arange(1000.0)[:, None]}, at_once=50)
+    first, second = (items.of_a_step() for _ in range(2))
+    np.testing.assert_array_equal(first["a"], -first["b"])
+    assert first["a"].shape == (50, 1)
+    assert set(np.ravel(first["a"])) != set(np.ravel(second["a"]))
+    assert SearchedItems({"a": np.ones((50, 1))}, at_once=50).of_a_step()["a"].shape == (50, 1)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +277,12 @@ def test_labels_weights_other_losses_and_bad_vectors_are_refused() -> None:
         compressor.fit(PARTS, y=np.ones(200))
     with pytest.raises(TypeError, match="learns from vectors alone"):
         AutoEncoder(compressor).fit(PARTS, sample_weight=np.ones(200))
+    with pytest.raises(ValueError, match="The queries have parts of the widths"):
+        compressor.fit(PARTS, queries={"body": PARTS["body"]})
+    own = EmbeddingCompressor(8, widths=[8], base_loss=lambda vectors, teacher_vectors: 0.0)
+    own.compile("adam")
+    with pytest.raises(TypeError, match="base_loss takes `asking`"):
+        own.fit(PARTS, queries=PARTS)
     compressor.compile("adam", loss="mse")
     with pytest.raises(ValueError, match="learns from vectors alone"):
         compressor.fit(PARTS, verbose=0)

@@ -8,7 +8,8 @@ from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.losses import reconstruction
-from tfdual.tailoring.compression.compressor import BATCH, EmbeddingCompressor, refuse_labels
+from tfdual.tailoring.compression.compressor import BATCH, EmbeddingCompressor
+from tfdual.tailoring.compression.parts import refuse_labels
 
 
 @register

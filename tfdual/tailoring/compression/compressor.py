@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import keras
 import numpy as np
+from keras import ops
 
 from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
@@ -19,8 +20,9 @@ from tfdual.models.function_config import function_config, function_from
 from tfdual.serving import Retriever, ServedTower
 from tfdual.tailoring.compression.compressed_space import compressed_space
 from tfdual.tailoring.compression.encoders import linear_encoder
-from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, unit
+from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, refuse_labels, unit
 from tfdual.tailoring.compression.pca import PCA
+from tfdual.tailoring.compression.searched_items import SearchedItems, require_asking
 from tfdual.tailoring.compression.served_compressor import query_tower_of, retriever_of
 
 WIDTHS = (32, 64, 128, 256, 384, 512)
@@ -101,6 +103,7 @@ class EmbeddingCompressor(keras.Model):
         self.base_loss = base_loss or neighbour_distillation
         self.unit = L2Norm(dtype=self.dtype_policy)
         self.supports_jit = keras.backend.backend() != "tensorflow"
+        self._searched: SearchedItems | None = None
 
     def build(self, input_shape: dict[str, Shape]) -> None:
         self.part_widths = {name: int(input_shape[name][-1] or 0) for name in sorted(input_shape)}
@@ -145,23 +148,45 @@ class EmbeddingCompressor(keras.Model):
                 "A compressor learns from vectors alone, by `base_loss`. Leave labels, weights and the loss of "
                 "compile() out."
             )
+        vectors, asks = y_pred, {}
         teacher = self.teacher_vectors(x)
+        if self._searched is not None:
+            items, asks = self._searched.of_a_step(), {"asking": ops.shape(y_pred)[0]}
+            vectors = ops.concatenate([vectors, self(items, training=training)])
+            teacher = ops.concatenate([teacher, self.teacher_vectors(items)])
         loss = matryoshka(
-            self.base_loss, y_pred, widths=self.widths, weights=self.width_weights, teacher_vectors=teacher
+            self.base_loss, vectors, widths=self.widths, weights=self.width_weights, teacher_vectors=teacher, **asks
         )
         return loss + sum(map(self._aggregate_additional_loss, self.losses))
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+    def fit(
+        self, x: Any = None, *args: Any, queries: Mapping[str, np.ndarray] | None = None, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Keras's `fit` on a dict of part name -> `(rows, width)`; batches of 2,048 unless you say another size.
 
+        Args:
+            x: mapping of part name -> `(items, width)`.
+            queries: mapping of part name -> `(queries, width)`: what a query may look like, such as the items' titles;
+                no labels are needed. Then items and queries learn who their neighbours are among the items: all of
+                them, or 8,192 drawn for each step. Defaults to `None`: a row's neighbours are the others of its batch.
+
         Raises:
-            TypeError, ValueError: no such dict, NaN, a row of zeros, parts of different numbers of rows; labels.
+            TypeError, ValueError: no such dict, NaN, a row of zeros, parts of different numbers of rows; labels; a
+                base loss without `asking`, and queries.
         """
         parts = self.checked(x)
         refuse_labels(args, kwargs)
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = self.checked(kwargs["validation_data"])
-        return super().fit(parts, **{"batch_size": BATCH} | kwargs)
+        self._searched = self.train_function = self.test_function = None  # what was traced before searched other items
+        if queries is not None:
+            require_asking(self.base_loss)
+            self._searched, queries = SearchedItems(parts), checked_parts(queries, self.part_widths, "queries")
+            parts = {name: np.concatenate([part, queries[name]]) for name, part in parts.items()}
+        try:
+            return super().fit(parts, **{"batch_size": BATCH} | kwargs)
+        finally:
+            self._searched = self.train_function = self.test_function = None
 
     def checked(self, vectors: Any) -> dict[str, np.ndarray]:
         """The parts as they are used; makes the weights of a compressor that has none yet.
@@ -271,16 +296,3 @@ class EmbeddingCompressor(keras.Model):
     def from_config(cls, config: dict) -> "EmbeddingCompressor":
         config = deserialized(config)
         return cls(**config | {"base_loss": function_from(config["base_loss"])})
-
-
-def refuse_labels(arguments: tuple, named: Mapping[str, Any]) -> None:
-    """Refuse what `fit` gets besides vectors and named settings.
-
-    Raises:
-        TypeError: labels, weights, or a setting without its name.
-    """
-    if arguments or {"y", "sample_weight"} & named.keys():
-        raise TypeError(
-            "A compressor learns from vectors alone. Leave labels and weights out, and name all settings, as in "
-            "epochs=20."
-        )

@@ -83,6 +83,19 @@ def checked_ids(ids: Any, rows: int) -> np.ndarray:
     return found
 
 
+def refuse_labels(arguments: tuple, named: Mapping[str, Any]) -> None:
+    """Refuse what `fit` gets besides vectors and named settings.
+
+    Raises:
+        TypeError: labels, weights, or a setting without its name.
+    """
+    if arguments or {"y", "sample_weight"} & named.keys():
+        raise TypeError(
+            "A compressor learns from vectors alone. Leave labels and weights out, and name all settings, as in "
+            "epochs=20."
+        )
+
+
 def checked_width(width: int | None, widths: tuple[int, ...]) -> int:
     """The width to cut vectors to.
 
