@@ -16,6 +16,7 @@ NAMES = {
         "ColumnSchema",
         "ConcatFusion",
         "CorpusEvaluation",
+        "CsvFormat",
         "DualEncoderBlock",
         "EmbeddingOptions",
         "FeatureEncoder",
@@ -69,6 +70,7 @@ NAMES = {
         "TransformerBlock",
     ],
     "tfdual.data": [
+        "CsvFormat",
         "Rows",
         "ValidationReport",
         "group_by",

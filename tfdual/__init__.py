@@ -9,7 +9,7 @@ from importlib.metadata import version
 from tfdual import data, losses, metrics, negatives, preprocessing
 from tfdual._debug import set_debug
 from tfdual.blocks import Block, L2Norm, MLPBlock, ParallelBlock, SequentialBlock
-from tfdual.data import Rows, infer_schema, read, validate
+from tfdual.data import CsvFormat, Rows, infer_schema, read, validate
 from tfdual.evaluation import CorpusEvaluation, evaluate
 from tfdual.features import EmbeddingOptions, FeatureEncoder, InputBlock
 from tfdual.fusion import ConcatFusion, PoolingFusion
@@ -29,6 +29,7 @@ __all__ = [
     "ColumnSchema",
     "ConcatFusion",
     "CorpusEvaluation",
+    "CsvFormat",
     "DualEncoderBlock",
     "EmbeddingOptions",
     "FeatureEncoder",

@@ -40,3 +40,15 @@ def test_schema_overwrites_no_file(run_tfdual, tmp_path: Path) -> None:
     assert finished.code == 2
     assert "is there already" in finished.err
     assert out.read_text() == "mine"
+
+
+def test_options_say_how_a_csv_is_written(run_tfdual, tmp_path: Path) -> None:
+    source, out = tmp_path / "u.data", tmp_path / "schema.json"
+    source.write_bytes('1\t"Café\n2\tRain\n'.encode("latin-1"))
+    written = ("--separator", r"\t", "--no-quotes", "--encoding", "latin-1", "--columns", "item_id,title")
+    assert run_tfdual("schema", source, "--out", out, *written).code == 0
+    assert Schema.load(out).column_names == ["item_id", "title"]
+    assert run_tfdual("validate", source, "--schema", out, *written).code == 0
+    finished = run_tfdual("validate", source, "--schema", out, "--separator", "::")
+    assert finished.code == 2
+    assert "The separator of a CSV is one ASCII character" in finished.err

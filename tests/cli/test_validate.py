@@ -227,6 +227,14 @@ def test_without_a_good_row_no_quarantine_is_written(run_tfdual, ratings: tuple[
     assert not bad.exists()
 
 
+def test_a_quarantine_reads_the_file_as_it_is_written(run_tfdual, tmp_path: Path) -> None:
+    Schema([USER, RATING]).save(tmp_path / "schema.json")
+    (tmp_path / "u.data").write_text("1|4.5\n2|bad\n")
+    words = ("validate", tmp_path / "u.data", "--schema", tmp_path / "schema.json", "--columns", "user_id,rating")
+    assert run_tfdual(*words, "--quarantine", tmp_path / "bad.parquet").code == 1
+    assert pq.read_table(tmp_path / "bad.parquet").column("row").to_pylist() == [1]
+
+
 @pytest.mark.parametrize(
     "words, part",
     [

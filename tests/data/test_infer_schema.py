@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from tfdual import Schema, infer_schema, read, validate
+from tfdual.data.sources import json_lines
 
 COUNT = 300
 COLUMNS = {
@@ -160,3 +161,81 @@ def test_no_row_is_an_error() -> None:
         infer_schema({"user_id": [1]}, rows=0)
     with pytest.raises(ValueError, match="The dict has no rows"):
         infer_schema({"user_id": []})
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    "first, later, dtype",
+    [(None, 1.5, "float64?"), (1, 1.5, "float64"), ([], [7], "int64[]"), (None, "x", "string?")],
+)
+def test_values_beyond_the_first_rows_of_json_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Any, later: Any, dtype: str
+) -> None:
+    monkeypatch.setattr(json_lines, "SAMPLE_BYTES", 1000)
+    for block in (5000, 1 << 20):
+        monkeypatch.setattr(json_lines, "BLOCK_BYTES", block)
+        rows = [{"asin": str(i), "x": first if i < 600 else later} for i in range(1000)]
+        path = write_lines(tmp_path / "a.jsonl", rows)
+        schema = infer_schema(path, print_reasons=False)
+        assert repr(schema).splitlines()[-1].split()[2] == dtype
+        assert validate(path, schema).is_valid
+
+
+def test_nested_values_beyond_the_first_rows_of_json_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "SAMPLE_BYTES", 1000)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 5000)
+    rows: list[Any] = [{"dense_features_map": {"age": None}}] * 300 + [{"dense_features_map": {"age": 3.5, "tall": 1}}]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    schema = infer_schema(path, print_reasons=False)
+    assert (schema["age"].dtype, schema["age"].nullable) == ("float64", True)
+    assert validate(path, schema).is_valid
+
+
+def test_a_column_of_json_without_a_value_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = infer_schema(write_lines(tmp_path / "a.jsonl", [{"asin": "A", "price": None}] * 9))
+    assert schema.column_names == ["asin"]
+    assert "price: null, left out: every value is missing" in capsys.readouterr().err
+
+
+def test_keys_that_one_file_of_json_lacks_may_be_missing(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [{"asin": "A"}])
+    write_lines(tmp_path / "b.jsonl", [{"price": 2.5, "asin": "B"}])
+    schema = infer_schema(tmp_path, print_reasons=False)
+    assert (schema["price"].dtype, schema["price"].nullable) == ("float64", True)
+    assert validate(tmp_path, schema).is_valid
+
+
+CODES = [code for code in (-1, 4, 7) for _ in range(20)]
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("code", pa.array(CODES)),
+        ("code", pa.array([*CODES, None], pa.int32())),
+        ("article_id", pa.array(CODES)),
+        ("code", pa.array([2**64 - 1, 5], pa.uint64())),
+        ("item_id", pa.array([2**64 - 1, 5], pa.uint64())),
+        ("code", pa.array([2**70, 5], pa.decimal128(38))),
+        ("grades", pa.array([[1, -1], [2]])),
+        ("grades", pa.array([[2**63], [2]], pa.list_(pa.uint64()))),
+        ("height", pa.array([1.5, float("nan")])),
+        ("born", pa.array([-1, 10], pa.date32())),
+    ],
+)
+def test_a_guess_fits_the_values_that_it_was_made_of(name: str, values: pa.Array) -> None:
+    table = pa.table({"other": range(len(values)), name: values})
+    assert validate(table, infer_schema(table, print_reasons=False)).is_valid
+
+
+@pytest.mark.parametrize("name", ["code", "article_id"])
+def test_negative_codes_of_a_csv_are_strings(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},tags\n" + "".join(f"{code},1|{code}\n" for code in CODES))
+    schema = infer_schema(path, print_reasons=False)
+    assert [(column.dtype, str(column.kind)) for column in schema] == [("string", "categorical"), ("string", "id_list")]
+    assert validate(path, schema).is_valid

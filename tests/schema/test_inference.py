@@ -60,7 +60,15 @@ def test_a_name_suggests_tags(name: str, tags: set[str]) -> None:
         ("title", pa.array([f"the song of {row}" for row in range(ROWS)]), {"tags": ["text"], "dtype": "string"}),
         ("city", pa.array(repeated("New York", "Los Angeles")), {"tags": ["categorical"], "dtype": "string"}),
         ("level", pa.array(repeated(1, 2, 3)), {"tags": ["categorical"]}),
+        ("level", pa.array(repeated(-1, 2, 3)), {"tags": ["continuous"]}),
+        ("level", pa.array(repeated(-1, 2, None)), {"tags": ["continuous"], "dtype": "float64", "nullable": True}),
         ("offset", pa.array(range(ROWS)), {"tags": ["continuous"]}),
+        ("offset", pa.array(range(2**63, 2**63 + ROWS), pa.uint64()), {"tags": ["continuous"], "dtype": "float64"}),
+        (
+            "height",
+            pa.array(repeated(1.5, float("nan"))),
+            {"tags": ["continuous"], "dtype": "float64", "nullable": True},
+        ),
         ("age", pa.array(repeated(20, 30)), {"tags": ["continuous"]}),
         ("height", pa.array(repeated(1.5, 2.5), pa.float32()), {"tags": ["continuous"], "dtype": "float32"}),
         ("height", pa.array(repeated(1.5, None)), {"tags": ["continuous"], "dtype": "float64", "nullable": True}),
@@ -163,6 +171,9 @@ def test_weights_of_one_length_are_no_embedding() -> None:
         ("x", pa.array([[1.0], [2.0, 3.0]]), "1 to 2 values a row, and no id list"),
         ("user_id", pa.array([1.0, 2.0]), "ids are integers or strings"),
         ("date", pa.array(["2024-01-01", "2024-01-02"]), "times as text"),
+        ("user_id", pa.array([-1, 2]), "some values are negative, and no id is"),
+        ("user_id", pa.array([2**63, 2], pa.uint64()), "ids are integers or strings"),
+        ("grades", pa.array([[-1], [2]]), "some values are negative or beyond int64"),
     ],
 )
 def test_what_no_kind_fits_is_left_out_and_said(name: str, values: pa.Array, reason: str) -> None:
@@ -176,6 +187,13 @@ def test_the_reason_is_a_sentence_with_its_evidence() -> None:
     table = pa.table({"user_id": [row % 610 for row in range(10_000)]})
     reason = infer_columns(table)[1]["user_id"]
     assert reason == "int64, 610 values in 10,000 rows, name says id -> CATEGORICAL, ID, USER, USER_ID"
+
+
+def test_the_reason_says_what_negative_codes_become() -> None:
+    reason = infer_columns(pa.table({"level": repeated(-1, 2)}))[1]["level"]
+    assert "few different integers, as numbers because some are negative -> CONTINUOUS" in reason
+    reason = infer_columns(pa.table({"level": repeated("-1", "2")}), from_text=True)[1]["level"]
+    assert "few different integers, as strings because some are negative -> CATEGORICAL" in reason
 
 
 def test_feature_maps_give_the_columns_in_them() -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tfdual.cli.csv_options import Columns, Encoding, NoQuotes, Separator, csv_format
 from tfdual.data.infer_schema import infer_schema
 
 
@@ -13,11 +14,16 @@ def schema(
     out: Annotated[Path | None, typer.Option(help="File to write the schema to, as JSON.")] = None,
     query: Annotated[str | None, typer.Option(help="A SELECT or the name of a table, for a database.")] = None,
     format: Annotated[str | None, typer.Option(help="parquet, csv, jsonl, arrow or tfrecord.")] = None,
+    separator: Separator = None,
+    no_quotes: NoQuotes = False,
+    encoding: Encoding = None,
+    columns: Columns = None,
 ) -> None:
     """Guess the schema of a source from a sample of its rows; say why on stderr."""
     if out is not None and out.exists():
         raise FileExistsError(f"{out} is there already. Move it away, or name another file.")
-    found = infer_schema(source, query=query, format=format)
+    csv = csv_format(separator, no_quotes, encoding, columns)
+    found = infer_schema(source, query=query, format=format, csv=csv)
     typer.echo(repr(found))
     if out is not None:
         found.save(out)

@@ -1,7 +1,7 @@
 """`tfdual validate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from tfdual.cli.csv_options import Columns, Encoding, NoQuotes, Separator, csv_format
 from tfdual.data.read import read
 from tfdual.data.validation import HEADINGS, ValidationReport
 from tfdual.data.validation import validate as checked
@@ -22,17 +23,24 @@ def validate(
     format: Annotated[str | None, typer.Option(help="parquet, csv, jsonl, arrow or tfrecord.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quarantine: Annotated[Path | None, typer.Option(help="Parquet file to write the bad rows to.")] = None,
+    separator: Separator = None,
+    no_quotes: NoQuotes = False,
+    encoding: Encoding = None,
+    columns: Columns = None,
 ) -> None:
     """Check every row of a source against a schema; exit code 1 where a rule is broken."""
     wanted = Schema.load(schema)
     if quarantine is not None and quarantine.exists():
         raise FileExistsError(f"{quarantine} is there already. Move it away, or name another quarantine file.")
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,} rows checked"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    options: dict[str, Any] = {
+        "query": query,
+        "format": format,
+        "csv": csv_format(separator, no_quotes, encoding, columns),
+    }
+    shown = (SpinnerColumn(), TextColumn("{task.completed:,} rows checked"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("rows", total=None)
-        report = checked(
-            source, wanted, query=query, format=format, progress=lambda rows: progress.update(task, completed=rows)
-        )
+        report = checked(source, wanted, progress=lambda rows: progress.update(task, completed=rows), **options)
     if as_json:
         typer.echo(report.to_json())
     else:
@@ -40,7 +48,7 @@ def validate(
     if quarantine is not None and report.bad_rows == report.rows:
         typer.echo(f"No row is good, so {quarantine} is not written.", err=True)
     elif quarantine is not None:
-        read(source, wanted, query=query, format=format, on_error="quarantine", quarantine=quarantine)
+        read(source, wanted, on_error="quarantine", quarantine=quarantine, **options)
     raise typer.Exit(0 if report.is_valid else 1)
 
 

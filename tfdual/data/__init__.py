@@ -1,5 +1,6 @@
 """Rows in, tensors out."""
 
+from tfdual.data.csv_format import CsvFormat
 from tfdual.data.history import group_by, with_history
 from tfdual.data.infer_schema import infer_schema
 from tfdual.data.join import join
@@ -9,6 +10,7 @@ from tfdual.data.splits import group_split, leave_one_out_split, random_split, t
 from tfdual.data.validation import ValidationReport, validate
 
 __all__ = [
+    "CsvFormat",
     "Rows",
     "ValidationReport",
     "group_by",

@@ -78,13 +78,13 @@ def check_schema(schema: Schema) -> None:
             )
 
 
-def missing_columns(found: pa.Schema, schema: Schema) -> list[str]:
-    """Columns of `schema` that the source lacks."""
+def missing_columns(found: pa.Schema, schema: Schema, sampled: bool = False) -> list[str]:
+    """Columns of `schema` that the source lacks; where only first rows were looked at, those that no row may lack."""
     names = set(found.names)
-    return [name for name in schema.column_names if name not in names]
+    return [column.name for column in schema if column.name not in names and not (sampled and column.nullable)]
 
 
-def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = False) -> None:
+def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = False, sampled: bool = False) -> None:
     """Compare what a source holds with what the schema names.
 
     Args:
@@ -92,16 +92,14 @@ def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = Fa
         schema: Schema.
         source: str. How messages name the source.
         text: bool. The source is a text format, whose values are parsed into the schema's types.
+        sampled: bool. `found` are the columns of the first rows only, so a nullable column may stand in later ones.
 
     Raises:
         ValueError: the source lacks a column, or holds two of that name.
         TypeError: a column's type can't become the schema's type.
     """
-    if missing := missing_columns(found, schema):
-        raise ValueError(
-            f"{source} lacks the columns {missing} that the schema names. It has {found.names}. "
-            "Correct the schema or add the columns."
-        )
+    if missing := missing_columns(found, schema, sampled):
+        raise ValueError(_lacking(source, missing, found.names, text, sampled))
     times = Counter(found.names)
     for column in schema:
         if times[column.name] > 1:
@@ -111,6 +109,29 @@ def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = Fa
                 f"Column '{column.name}' of {source} has the type {found.field(column.name).type}; the schema wants "
                 f"{arrow_type(column)}. Change the column's dtype in the schema, or cast it in the file."
             )
+
+
+def _lacking(source: str, missing: list[str], names: list[str], text: bool, sampled: bool) -> str:
+    if sampled:
+        return (
+            f"The first rows of {source} lack the columns {missing} that the schema names. They have {names}. Correct "
+            "the schema; a key that rows may lack is a column with properties={'nullable': True}."
+        )
+    said = (
+        f"{source} lacks the columns {missing} that the schema names. It has {names}. "
+        "Correct the schema or add the columns."
+    )
+    if text and any(_is_number(name) for name in names):
+        return f"{said} If these are values of a file without a header, pass csv=CsvFormat(column_names=[...])."
+    return said
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def fits(found: pa.DataType, column: ColumnSchema) -> bool:

@@ -14,14 +14,17 @@ RULES = {
     "missing column": "the source lacks the column. Add it, or take it out of the schema",
     "duplicate column": "the source has two columns of that name. Rename one",
     "duplicate feature": "the feature id stands more than once in the row. Keep one",
-    "malformed": "the row can't be parsed. Correct the file",
+    "malformed": "the row can't be parsed, or a quote in it swallows others. Correct the file; where quotes of a CSV "
+    "are text like any other, pass csv=CsvFormat(quote=None)",
     "dtype": "the value is not of the column's dtype. Correct it, or the dtype; fractions of seconds need float64",
     "overflow": "the number doesn't fit the column's dtype. Give the column a wider dtype",
-    "utf-8": "the text is not UTF-8. Encode the file as UTF-8",
+    "utf-8": "the text is not UTF-8, or not of the encoding named. Encode the file as UTF-8, or name the encoding of a "
+    "CSV: csv=CsvFormat(encoding='latin-1')",
     "null": "the value is missing. Fill it, or allow it with properties={'nullable': True}",
     "nan": "the value is not a number. Fill it; a missing number is allowed with properties={'nullable': True}",
     "infinite": "the value is infinite. Replace it by a number",
-    "negative": "an id is negative. Correct it, or name the domain's min in the schema's properties",
+    "negative": "an id is negative (integers of a category or list are ids). Correct it, make numbers that are no ids "
+    "floats, or name the domain's min in the schema's properties",
     "domain": "the value is outside the column's domain. Correct it, or the domain in the schema's properties",
     "width": "the vector has another width than the schema's dims",
     "length": "the list is shorter or longer than the schema's value_count",

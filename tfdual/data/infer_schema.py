@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from tfdual.data.arrow_types import is_list, is_text
+from tfdual.data.csv_format import CsvFormat
 from tfdual.data.open_source import open_source
 from tfdual.data.sources.csv import CsvSource
 from tfdual.data.sources.source import Source
@@ -25,6 +26,7 @@ def infer_schema(
     rows: int = 10_000,
     print_reasons: bool = True,
     storage_options: Mapping[str, Any] | None = None,
+    csv: CsvFormat | None = None,
 ) -> Schema:
     """Guess dtype, kind and tags of every column, from its type, its name and its first values.
 
@@ -32,7 +34,7 @@ def infer_schema(
     it, edit the file and load it.
 
     Args:
-        source: as `tfdual.read` takes it; so are `query`, `format` and `storage_options`.
+        source: as `tfdual.read` takes it; so are `query`, `format`, `storage_options` and `csv`.
         rows: int. How many of the first rows to look at. Defaults to 10,000.
         print_reasons: bool. Defaults to `True`.
 
@@ -45,7 +47,7 @@ def infer_schema(
         >>> schema["user_id"].kind, schema["age"].kind
         (<Kind.CATEGORICAL: 'categorical'>, <Kind.DENSE: 'dense'>)
     """
-    opened = open_source(source, pa.schema([]), query, format, storage_options)
+    opened = open_source(source, pa.schema([]), query, format, storage_options, csv)
     schema, reasons = infer_columns(sample(opened, rows), from_text=isinstance(opened, CsvSource))
     if print_reasons:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -62,10 +64,10 @@ def sample(source: Source, rows: int) -> pa.Table:
     """
     if rows < 1:
         raise ValueError(f"A schema is guessed from at least 1 row. Received rows={rows}.")
-    wanted = next(iter(source.arrow_schemas.values()))
+    wanted = _wanted(source)
     tables: list[pa.Table] = []
     for part in source.parts:
-        if source.arrow_schemas[part.file].names != wanted.names:
+        if not source.is_sampled and source.arrow_schemas[part.file].names != wanted.names:
             continue
         for block in source.blocks(part, wanted, rows):
             columns = [_as_text(column.combine_chunks()) for column in block.table.columns]
@@ -75,6 +77,14 @@ def sample(source: Source, rows: int) -> pa.Table:
     if not sum(table.num_rows for table in tables):
         raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
     return _joined(tables, source)
+
+
+def _wanted(source: Source) -> pa.Schema:
+    """The columns of the first file; where first rows tell them, those of all files, with the types that rows have."""
+    schemas = source.arrow_schemas.values()
+    if not source.is_sampled:
+        return next(iter(schemas))
+    return pa.schema([(name, pa.null()) for name in dict.fromkeys(name for each in schemas for name in each.names)])
 
 
 def _joined(tables: list[pa.Table], source: Source) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from tfdual.data.conform import conform
+from tfdual.data.csv_format import CsvFormat
 from tfdual.data.open_source import open_columns
 from tfdual.data.quarantine import quarantined
 from tfdual.data.row_mask import RowMask
@@ -29,6 +30,7 @@ def read(
     on_error: Literal["raise", "quarantine"] = "raise",
     quarantine: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    csv: CsvFormat | None = None,
 ) -> Rows:
     """Open rows, to be streamed.
 
@@ -48,6 +50,8 @@ def read(
             `"raise"`.
         quarantine: path of the Parquet file to write such rows to, with the reasons. Defaults to `None`.
         storage_options: for the remote file system, as fsspec takes them. Defaults to none.
+        csv: CsvFormat. How CSV files are written, where they have no header, another encoding or quotes that are text.
+            Defaults to `None`: as their headers tell.
 
     Returns:
         `Rows`; but for a quarantine, a filter and a database, nothing except metadata has been read.
@@ -74,7 +78,7 @@ def read(
             'A filter is an Arrow expression such as pc.field("year") >= 2020, or a list of tuples such as '
             f'[("year", ">=", 2020)]. Received {filter!r}.'
         )
-    opened = open_columns(source, schema, query, format, storage_options)
+    opened = open_columns(source, schema, query, format, storage_options, csv)
     if expression is not None and isinstance(opened, ParquetSource):
         opened = opened.where(expression)
     rows = Rows(opened, schema)

@@ -1,5 +1,6 @@
 """Rows of one schema, streamed from any source."""
 
+import warnings
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
@@ -50,7 +51,9 @@ class Rows:
             raise ValueError("Rows need a schema of at least one column. Received an empty one.")
         check_schema(schema)
         for file, found in source.arrow_schemas.items():
-            check_columns(found, schema, file, source.is_text)
+            check_columns(found, schema, file, source.is_text, source.is_sampled)
+        if source.is_sampled:
+            _warn_of_unseen(source, schema)
         self.schema = schema
         self.report: ValidationReport | None = None
         self._stream = RowStream(source, schema, mask)
@@ -199,3 +202,14 @@ class Rows:
                 f"{self.source} has {len(self)} rows: no batch of {size}. Give more rows, or a lower size."
             )
         return to_dataset(self._stream, plan)
+
+
+def _warn_of_unseen(source: Source, schema: Schema) -> None:
+    """Tell of columns that may stand in later rows, or be mistyped."""
+    seen = {name for found in source.arrow_schemas.values() for name in found.names}
+    if unseen := [name for name in schema.column_names if name not in seen]:
+        warnings.warn(
+            f"The first rows of {source.name} hold no {unseen}: a row without them has missing values. They hold "
+            f"{sorted(seen)}; correct the schema if a name is mistyped.",
+            stacklevel=4,
+        )

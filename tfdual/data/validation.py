@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_type, fits
+from tfdual.data.arrow_types import arrow_type, fits, missing_columns
 from tfdual.data.conform import conform
+from tfdual.data.csv_format import CsvFormat
 from tfdual.data.faults import RULES, SHOWN, Fault, short
 from tfdual.data.open_source import open_columns
 from tfdual.data.row_stream import Piece, RowStream
@@ -120,12 +121,13 @@ def validate(
     query: str | None = None,
     format: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    csv: CsvFormat | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ValidationReport:
     """Check every row of a source against a schema, in one streamed pass.
 
     Args:
-        source: as `tfdual.read` takes it; so are `query`, `format` and `storage_options`.
+        source: as `tfdual.read` takes it; so are `query`, `format`, `storage_options` and `csv`.
         schema: Schema. What the rows must be.
         progress: called with the number of rows after every block. Defaults to `None`.
 
@@ -144,7 +146,7 @@ def validate(
         >>> report.is_valid, report.rows, report.findings[0].rule, report.findings[0].first
         (False, 2, 'infinite', [('The dict', 1, inf)])
     """
-    opened = open_columns(source, schema, query, format, storage_options)
+    opened = open_columns(source, schema, query, format, storage_options, csv)
     wrong = [
         each for file, found in opened.arrow_schemas.items() for each in _wrong_columns(found, schema, file, opened)
     ]
@@ -172,9 +174,10 @@ def validate(
 
 def _wrong_columns(found: pa.Schema, schema: Schema, file: str, source: Source) -> Iterator[tuple[str, str, str, Any]]:
     """Column, rule, file and value of the columns that are wrong as a whole."""
+    missing = missing_columns(found, schema, source.is_sampled)
     for column in schema:
         name = column.name
-        if name not in found.names:
+        if name in missing:
             yield name, "missing column", file, found.names
         elif found.names.count(name) > 1:
             yield name, "duplicate column", file, found.names

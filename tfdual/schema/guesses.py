@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from tfdual.schema.column_schema import ColumnSchema, Kind
 from tfdual.schema.names import name_tags
-from tfdual.schema.sample_values import SampleValues, dtype_of, single_values, spelled_dtype, split_lists
+from tfdual.schema.sample_values import SampleValues, dtype_of, fits_int64, single_values, spelled_dtype, split_lists
 from tfdual.schema.tags import Tags
 
 SIDES: set[str] = {Tags.USER, Tags.ITEM, Tags.SESSION}
@@ -18,6 +18,7 @@ TOLD_DTYPES: dict[str, tuple[str, ...]] = {
     Tags.TEXT: ("string",),
 }
 FEW = 100
+AS_STRINGS = "store them as strings, or correct them"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ def guess_ids(sampled: Sampled) -> Guess:
     dtype = dtype_of(sampled.array.type.value_type)
     if dtype is None or dtype == "bool":
         return left_out(sampled, "only lists of numbers and strings are features")
+    values = sampled.array.flatten().drop_null()
+    if pa.types.is_integer(values.type) and (not fits_int64(values) or SampleValues.of(values, dtype).has_negatives):
+        return left_out(sampled, f"some values are negative or beyond int64, and no id is; {AS_STRINGS}")
     tags = {Tags.CATEGORICAL} | (name_tags(sampled.name) & SIDES)
     properties = {"nullable": True} if sampled.array.null_count else {}
     column = ColumnSchema(sampled.name, tags, properties, dtype, is_list=True)
@@ -78,18 +82,29 @@ def guess_single(sampled: Sampled, from_text: bool) -> Guess:
     named = name_tags(sampled.name)
     if from_text and values.dtype == "string" and Tags.ID not in named and (split := split_lists(values)):
         delimiter, lists = split
-        dtype = "int64" if spelled_dtype(lists.flatten()) == "int64" else "string"
+        parts = SampleValues.of(lists.flatten(), spelled_dtype(lists.flatten()))
+        dtype = "int64" if parts.dtype == "int64" and not parts.has_negatives else "string"
         tags = {Tags.CATEGORICAL} | (named & SIDES)
         column = ColumnSchema(sampled.name, tags, properties | {"delimiter": delimiter}, dtype, is_list=True)
         return Guess.of(column, f"{values}, short values that repeat between '{delimiter}', a list of ids")
     if refusal := _refusal(values, named, sampled.told):
         return left_out(sampled, refusal)
     tags, why = _told(sampled.told, named) if sampled.told else _tags(values, named)
-    column = ColumnSchema(sampled.name, tags, properties, values.dtype)
-    if column.nullable and column.kind is Kind.DENSE and not values.dtype.startswith("float"):
+    dtype = values.dtype
+    if Tags.CATEGORICAL in tags and values.has_negatives:
+        tags, dtype, why = _without_ids(values, tags, why)
+    column = ColumnSchema(sampled.name, tags, properties, dtype)
+    if column.nullable and column.kind is Kind.DENSE and not dtype.startswith("float"):
         column = ColumnSchema(sampled.name, tags, properties, "float64")
         why = f"{why}, float64 so that a value may be missing"
     return Guess.of(column, f"{values}, {why}")
+
+
+def _without_ids(values: SampleValues, tags: set[str], why: str) -> tuple[set[str], str, str]:
+    """Tags, dtype and reason of categories of which some are negative, which no id is."""
+    if values.is_spelled:
+        return tags, "string", f"{why}, as strings because some are negative"
+    return (tags - {Tags.CATEGORICAL}) | {Tags.CONTINUOUS}, values.dtype, f"{why}, as numbers because some are negative"
 
 
 def _told(told: str, named: set[str]) -> tuple[set[str], str]:
@@ -102,6 +117,9 @@ def _refusal(values: SampleValues, named: set[str], told: str | None) -> str:
         return f"it stands among the {told} features; store it there as these are stored"
     if not told and Tags.ID in named and values.dtype.startswith("float"):
         return "the name says id, and ids are integers or strings; cast them"
+    is_id = told == Tags.CATEGORICAL or (not told and Tags.ID in named)
+    if is_id and values.has_negatives and not values.is_spelled:
+        return f"some values are negative, and no id is; {AS_STRINGS}"
     if not told and Tags.TIME in named and values.dtype == "string":
         return "times as text; write them as a number of seconds"
     return ""

@@ -25,10 +25,27 @@ class SampleValues:
     rows: int
     dtype: str
 
+    @classmethod
+    def of(cls, array: pa.Array, dtype: str) -> "SampleValues":
+        """Values of which none is missing."""
+        return cls(array, len(array), dtype)
+
     @property
     def missing(self) -> int:
         """Rows without a value."""
         return self.rows - len(self.array)
+
+    @property
+    def has_negatives(self) -> bool:
+        """Whether a whole number is below 0."""
+        if not self.dtype.startswith("int") or pa.types.is_temporal(self.array.type):
+            return False
+        return (pc.min(self.array.cast(pa.int64())).as_py() or 0) < 0
+
+    @property
+    def is_spelled(self) -> bool:
+        """Whether the values stand as text."""
+        return pa.types.is_string(self.array.type) or pa.types.is_large_string(self.array.type)
 
     @property
     def distinct(self) -> int:
@@ -42,7 +59,8 @@ class SampleValues:
 
     def __str__(self) -> str:
         missing = f", {self.missing:,} missing" if self.missing else ""
-        return f"{self.dtype}, {self.distinct:,} values in {self.rows:,} rows{missing}"
+        beyond = " beyond int64" if self.dtype == "float64" and _is_whole(self.array.type) else ""
+        return f"{self.dtype}{beyond}, {self.distinct:,} values in {self.rows:,} rows{missing}"
 
 
 def single_values(array: pa.Array, from_text: bool) -> SampleValues | None:
@@ -56,6 +74,10 @@ def single_values(array: pa.Array, from_text: bool) -> SampleValues | None:
     if dtype is None:
         return None
     present = array.drop_null()
+    if pa.types.is_floating(array.type):
+        present = present.filter(pc.invert(pc.is_nan(present)))
+    if _is_whole(array.type) and not fits_int64(present):
+        dtype = "float64"
     if dtype == "string" and from_text:
         present = present.filter(pc.not_equal(present, ""))
         dtype = spelled_dtype(present)
@@ -87,7 +109,7 @@ def split_lists(values: SampleValues) -> tuple[str, pa.Array] | None:
         if having is None or having < 0.3:
             continue
         lists = pc.split_pattern(values.array, delimiter)
-        parts = SampleValues(lists.flatten(), len(lists.flatten()), "string")
+        parts = SampleValues.of(lists.flatten(), "string")
         if parts.distinct <= parts.rows / 2 and parts.mean_words <= 2:
             return delimiter, lists
     return None
@@ -98,7 +120,7 @@ def spelled_dtype(texts: pa.Array) -> str:
     if not len(texts):
         return "string"
     if _all_match(texts, INTEGER):
-        return "int64" if _fits_int64(texts) else "string"
+        return "int64" if fits_int64(texts) else "string"
     if _all_match(texts, FLOAT):
         return "float64"
     return "bool" if _all_match(texts, BOOL) else "string"
@@ -108,9 +130,14 @@ def _all_match(texts: pa.Array, pattern: str) -> bool:
     return pc.all(pc.match_substring_regex(texts, pattern)).as_py()
 
 
-def _fits_int64(texts: pa.Array) -> bool:
+def fits_int64(values: pa.Array) -> bool:
+    """Whether int64 holds every whole number, also of texts that spell them."""
     try:
-        texts.cast(pa.int64())
+        values.cast(pa.int64())
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _is_whole(found: pa.DataType) -> bool:
+    return pa.types.is_integer(found) or (pa.types.is_decimal(found) and not found.scale)

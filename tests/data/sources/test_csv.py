@@ -1,9 +1,11 @@
 """CSV as spreadsheets, databases and old systems write it."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tfdual import ColumnSchema, Schema, read, validate
@@ -149,3 +151,47 @@ def test_a_filter_keeps_the_rows_that_fit(tmp_path: Path) -> None:
         read(tmp_path / "a.csv", SCHEMA, filter=[("id", ">", 1), ("name", "!=", "c")]).to_arrow().to_pylist()
         == PLAIN[1:]
     )
+
+
+def test_separators_in_quotes_do_not_tell_the_separator(tmp_path: Path) -> None:
+    schema = Schema([ColumnSchema("a|b|c", dtype="string"), ColumnSchema("d")])
+    assert rows(tmp_path / "a.csv", '"a|b|c",d\nx,1\n', schema) == [{"a|b|c": "x", "d": 1}]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_header_of_another_encoding_says_how_to_name_it(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"no header of column names in utf-8.*CsvFormat\(encoding="):
+        rows(tmp_path / "a.csv", "id,naïve\n1,a\n".encode(encoding))
+
+
+def test_malformed_rows_that_are_not_utf_8_are_found_like_others(tmp_path: Path) -> None:
+    path = tmp_path / "bx.csv"
+    path.write_bytes("id;name\n1;ok\n2;caf\xe9\n3;x;caf\xe9\n4;ok\n".encode("latin-1"))
+    report = validate(path, SCHEMA)
+    found = {(each.column, each.rule): [(row, value) for _, row, value in each.first] for each in report.findings}
+    assert found == {("", "malformed"): [(2, "3;x;caf\\xe9")], ("name", "utf-8"): [(1, "caf\\xe9")]}
+    good = read(path, SCHEMA, on_error="quarantine", quarantine=tmp_path / "bad.parquet")
+    assert good.to_arrow()["id"].to_pylist() == [1, 4]
+    data = pq.read_table(tmp_path / "bad.parquet")["data"].to_pylist()
+    assert data == ['{"id": "2", "name": "caf\\\\xe9"}', "3;x;caf\\xe9"]
+
+
+def test_every_row_that_is_not_utf_8_is_put_aside_with_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 100)
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,name\n" + b"".join(b"%d,Z%crich\n" % (i, 0xFC if i % 3 else 0x75) for i in range(99)))
+    read(path, SCHEMA, on_error="quarantine", quarantine=tmp_path / "bad.parquet")
+    bad = pq.read_table(tmp_path / "bad.parquet").to_pydict()
+    assert bad["row"] == [i for i in range(99) if i % 3]
+    assert {json.loads(each)["name"] for each in bad["data"]} == {"Z\\xfcrich"}
+
+
+def test_characters_are_whole_wherever_a_block_of_bytes_ends(tmp_path: Path) -> None:
+    words = ["ü" * (1 << 20) + "x" * shift for shift in (0, 1, 1)] * 4
+    content = "id,name\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words))
+    assert [row["name"] for row in rows(tmp_path / "a.csv", content)] == words
+    (tmp_path / "a.csv").write_bytes(content.encode() + b"99,caf\xc3")
+    report = validate(tmp_path / "a.csv", SCHEMA)
+    assert [(each.rule, each.first[0][1:]) for each in report.findings] == [("utf-8", (len(words), "caf\\xc3"))]

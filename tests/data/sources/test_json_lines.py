@@ -116,3 +116,35 @@ def test_a_truncated_packed_file_is_named(tmp_path: Path) -> None:
 def test_a_filter_keeps_the_rows_that_fit(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PLAIN))
     assert read(tmp_path / "a.jsonl", SCHEMA, filter=[("name", "=", "b")]).take(9) == PLAIN[1:]
+
+
+OPTIONAL = Schema(
+    [ColumnSchema("asin", dtype="string"), ColumnSchema("price", dtype="float32", properties={"nullable": True})]
+)
+REQUIRED = OPTIONAL.replace("price", properties={})
+
+
+def test_a_key_that_a_file_lacks_is_a_missing_value(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"asin": "A", "price": 1.5}\n')
+    (tmp_path / "b.jsonl").write_text('{"asin": "B"}\n')
+    assert read(tmp_path, OPTIONAL).to_arrow()["price"].to_pylist() == [1.5, None]
+    assert validate(tmp_path, OPTIONAL).is_valid
+
+
+def test_a_key_that_comes_after_the_sample_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "SAMPLE_BYTES", 1000)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 5000)
+    rows = [{"asin": str(i)} | ({"price": 2.5} if i >= 900 else {}) for i in range(1000)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(UserWarning, match=r"hold no \['price'\].*They hold \['asin'\]; .* if a name is mistyped"):
+        found = read(tmp_path / "a.jsonl", OPTIONAL)
+    assert found.to_arrow()["price"].to_pylist() == [None] * 900 + [2.5] * 100
+
+
+def test_a_key_that_no_first_row_has_and_no_row_may_lack_is_named(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"asin": "B"}\n')
+    with pytest.raises(
+        ValueError, match=r"The first rows of .*b\.jsonl lack the columns \['price'\].*\['asin'\].*null"
+    ):
+        read(tmp_path, REQUIRED)
+    assert [(each.column, each.rule) for each in validate(tmp_path, REQUIRED).findings] == [("price", "missing column")]

@@ -1,9 +1,8 @@
 """JSON lines: an object a line."""
 
-import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +35,7 @@ class JsonLinesSource(Source):
     """
 
     is_text = True
+    is_sampled = True
 
     def __init__(self, files: Files) -> None:
         super().__init__(files.name)
@@ -48,7 +48,9 @@ class JsonLinesSource(Source):
         found = {}
         for label in self._paths:
             if (block := next(self._byte_blocks(label), b"")).strip():
-                found[label] = _sampled(block, label)
+                found[label] = _schema_of(block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1])
+                if not found[label].names:
+                    raise ValueError(f"{label} can't be read as JSON lines: no line of its start is a JSON object.")
         if not found:
             raise ValueError(f"{self.name} has no rows: no line stands in it. Write at least one row.")
         return found
@@ -65,7 +67,10 @@ class JsonLinesSource(Source):
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
         """The file in blocks of about 4 MiB."""
         wanted = pa.schema([field.with_type(_in_json(field.type)) for field in wanted])
+        untyped = [field.name for field in wanted if pa.types.is_null(field.type)]
         for block in self._byte_blocks(part.file):
+            if untyped and block.strip():
+                wanted = _widened(wanted, _schema_of(block), untyped)
             if block.strip():
                 yield _parsed(block, wanted)
 
@@ -84,14 +89,35 @@ class JsonLinesSource(Source):
                 yield rest + b"\n"
 
 
-def _sampled(block: bytes, label: str) -> pa.Schema:
-    """The columns of the first MiB of a file."""
-    whole = block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1]
+def _schema_of(block: bytes) -> pa.Schema:
+    """The columns of whole lines; none where no line is a JSON object."""
     try:
-        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole) + 1)
-        return pyarrow.json.read_json(io.BytesIO(whole), options).schema
+        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+        return pyarrow.json.read_json(pa.BufferReader(block), options).schema
     except (pa.ArrowInvalid, UnicodeDecodeError):
-        return _schema_of_lines(whole, label)
+        return _schema_of_lines(block)
+
+
+def _widened(wanted: pa.Schema, found: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """The columns `names` with types that hold the values of one more block, too."""
+    widened = {name: found.field(name).type for name in names if name in found.names}
+    return pa.schema(
+        [field.with_type(_wide(field.type, widened.get(field.name, pa.null()))) for field in wanted],
+    )
+
+
+def _wide(known: pa.DataType, found: pa.DataType) -> pa.DataType:
+    """The type of the values known and found; where they don't go together, of those known."""
+    if pa.types.is_null(known) or (pa.types.is_integer(known) and pa.types.is_floating(found)):
+        return found
+    if pa.types.is_list(known) and pa.types.is_list(found):
+        return pa.list_(_wide(known.value_type, found.value_type))
+    if pa.types.is_struct(known) and pa.types.is_struct(found):
+        parts = {field.name: field.type for field in known}
+        for field in found:
+            parts[field.name] = _wide(parts.get(field.name, pa.null()), field.type)
+        return pa.struct(list(parts.items()))
+    return known
 
 
 def _in_json(found: pa.DataType) -> pa.DataType:
@@ -101,7 +127,7 @@ def _in_json(found: pa.DataType) -> pa.DataType:
     return pa.list_(found.value_type) if is_list(found) else found
 
 
-def _schema_of_lines(block: bytes, label: str) -> pa.Schema:
+def _schema_of_lines(block: bytes) -> pa.Schema:
     """The columns of lines of which some are not right: each with the type of its first value."""
     types: dict[str, pa.DataType] = {}
     for line in block.splitlines():
@@ -113,8 +139,6 @@ def _schema_of_lines(block: bytes, label: str) -> pa.Schema:
             for name, value in row.items():
                 if types.get(name, pa.null()) == pa.null():
                     types[name] = _type_of(value)
-    if not types:
-        raise ValueError(f"{label} can't be read as JSON lines: no line of its start is a JSON object.")
     return pa.schema(list(types.items()))
 
 

@@ -54,6 +54,10 @@ class Source(ABC):
     is_text = False
     """Values are text that is parsed into the schema's types, so a type can't be told before it is read."""
 
+    is_sampled = False
+    """The columns are those of the first rows; others may hold more, which are read too. A null type that is wanted is
+    the one that the rows have."""
+
     def __init__(self, name: str) -> None:
         self.name = name
 
