@@ -20,7 +20,7 @@ from tfdual.models.function_config import function_config, function_from
 from tfdual.serving import Retriever, ServedTower
 from tfdual.tailoring.compression.compressed_space import compressed_space
 from tfdual.tailoring.compression.encoders import linear_encoder
-from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, refuse_labels, unit
+from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, refuse_labels, stacked, unit
 from tfdual.tailoring.compression.pca import PCA
 from tfdual.tailoring.compression.searched_items import SearchedItems, require_asking
 from tfdual.tailoring.compression.served_compressor import query_tower_of, retriever_of
@@ -148,8 +148,7 @@ class EmbeddingCompressor(keras.Model):
                 "A compressor learns from vectors alone, by `base_loss`. Leave labels, weights and the loss of "
                 "compile() out."
             )
-        vectors, asks = y_pred, {}
-        teacher = self.teacher_vectors(x)
+        vectors, teacher, asks = y_pred, self.teacher_vectors(x), {}
         if self._searched is not None:
             items, asks = self._searched.of_a_step(), {"asking": ops.shape(y_pred)[0]}
             vectors = ops.concatenate([vectors, self(items, training=training)])
@@ -171,22 +170,26 @@ class EmbeddingCompressor(keras.Model):
                 them, or 8,192 drawn for each step. Defaults to `None`: a row's neighbours are the others of its batch.
 
         Raises:
-            TypeError, ValueError: no such dict, NaN, a row of zeros, parts of different numbers of rows; labels; a
-                base loss without `asking`, and queries.
+            TypeError, ValueError: no such dict, NaN, zero rows, unlike numbers of rows; labels; no `asking` in a loss.
         """
         parts = self.checked(x)
         refuse_labels(args, kwargs)
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = self.checked(kwargs["validation_data"])
-        self._searched = self.train_function = self.test_function = None  # what was traced before searched other items
-        if queries is not None:
-            require_asking(self.base_loss)
-            self._searched, queries = SearchedItems(parts), checked_parts(queries, self.part_widths, "queries")
-            parts = {name: np.concatenate([part, queries[name]]) for name, part in parts.items()}
+        settings = {"batch_size": BATCH} | kwargs
+        if queries is None:
+            return super().fit(parts, **settings)
+        require_asking(self.base_loss)
+        rows = stacked(parts, checked_parts(queries, self.part_widths, "queries"))
         try:
-            return super().fit(parts, **{"batch_size": BATCH} | kwargs)
+            self._search(SearchedItems(parts))
+            return super().fit(rows, **settings)
         finally:
-            self._searched = self.train_function = self.test_function = None
+            self._search(None)
+
+    def _search(self, items: SearchedItems | None) -> None:
+        """Let steps search these items; steps that were traced search others."""
+        self._searched, self.train_function, self.test_function = items, None, None
 
     def checked(self, vectors: Any) -> dict[str, np.ndarray]:
         """The parts as they are used; makes the weights of a compressor that has none yet.
@@ -281,14 +284,13 @@ class EmbeddingCompressor(keras.Model):
         return retriever_of(self, index, checked_width(width, self.widths), spaces)
 
     def get_config(self) -> dict:
-        weights = self.width_weights
         return super().get_config() | {
             "dim": self.dim,
             "encoder": serialized(self.encoder),
             "fusion": serialized(self.fusion),
             "widths": list(self.widths),
-            "width_weights": None if weights is None else list(weights),
-            "part_weights": None if self.part_weights is None else dict(self.part_weights),
+            "width_weights": self.width_weights and list(self.width_weights),
+            "part_weights": self.part_weights and dict(self.part_weights),
             "base_loss": function_config(self.base_loss),
         }
 

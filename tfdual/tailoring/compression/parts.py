@@ -123,6 +123,11 @@ def concatenated(parts: Mapping[str, np.ndarray], weights: Mapping[str, float] |
         )
 
 
+def stacked(parts: Mapping[str, np.ndarray], below: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of both."""
+    return {name: np.concatenate([part, below[name]]) for name, part in parts.items()}
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows at length 1, float32; a row of zeros stays."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
