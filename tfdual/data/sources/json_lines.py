@@ -69,10 +69,11 @@ class JsonLinesSource(Source):
         wanted = pa.schema([field.with_type(_in_json(field.type)) for field in wanted])
         untyped = [field.name for field in wanted if pa.types.is_null(field.type)]
         for block in self._byte_blocks(part.file):
-            if untyped and block.strip():
+            if not block.strip():
+                continue
+            if untyped:
                 wanted = _widened(wanted, _schema_of(block), untyped)
-            if block.strip():
-                yield _parsed(block, wanted)
+            yield _parsed(block, wanted)
 
     def _byte_blocks(self, label: str) -> Iterator[bytes]:
         """Whole lines, each with its end."""
