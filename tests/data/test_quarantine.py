@@ -1,8 +1,11 @@
 """Bad rows aside: the counts add up, the reasons can be read, and training goes on."""
 
+import errno
 import json
 import math
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,9 @@ import pytest
 import tensorflow as tf
 
 from tfdual.data import Rows, read
+from tfdual.data.quarantine import quarantined as put_aside
+from tfdual.data.sources.memory import MemorySource
+from tfdual.data.sources.source import Block, Part
 from tfdual.schema import ColumnSchema, Schema, Tags
 
 SCHEMA = Schema([ColumnSchema("id", [Tags.ID]), ColumnSchema("age", dtype="float32")])
@@ -148,6 +154,38 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=r"bad\.parquet is there already"):
         read(table(), SCHEMA, on_error="quarantine", quarantine=tmp_path / "bad.parquet")
     assert (tmp_path / "bad.parquet").read_text() == "mine"
+
+
+class Overtaken(MemorySource):
+    """Ten rows, of which every second is bad; while they are read, another process puts its bad row at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(pa.table({"id": [i if i % 2 else -1 for i in range(10)], "age": [1.0] * 10}))
+        self.path = path
+
+    def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
+        for block in super().blocks(part, wanted, 5):
+            yield block
+            if not self.path.exists():
+                read({"id": [7, -7], "age": [1.0, 1.0]}, SCHEMA, on_error="quarantine", quarantine=self.path)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_of_two_that_write_one_file_the_later_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "bad.parquet"
+    with pytest.raises(FileExistsError, match=r"bad\.parquet is there already. Move it away"):
+        put_aside(Rows(Overtaken(path), SCHEMA), path)
+    assert [json.loads(data)["id"] for data in pq.read_table(path)["data"].to_pylist()] == [-7]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def no_links(source: Path, target: Path) -> None:
+    """What Linux says on a FAT file system."""
+    raise PermissionError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
 
 
 def test_a_pass_that_fails_leaves_nothing(tmp_path: Path) -> None:

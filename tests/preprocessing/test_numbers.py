@@ -1,5 +1,6 @@
 """Scaling, bounds, missing values and buckets of numbers, worked out by hand and compared with Keras's layers."""
 
+import copy
 import math
 from typing import Any
 
@@ -17,10 +18,12 @@ from tfdual.preprocessing import (
     FillMissing,
     Log1p,
     MinMax,
+    Passthrough,
     QuantileBuckets,
     Standardize,
     Transform,
 )
+from tfdual.preprocessing.arrow_values import to_tensor
 from tfdual.preprocessing.quantile_sketch import QuantileSketch
 from tfdual.schema import ColumnSchema, Kind, Tags
 
@@ -153,6 +156,51 @@ def test_the_sketch_keeps_its_bound_and_its_memory(order: str) -> None:
     bound = (1 + math.log2(n / size)) / size
     assert error <= bound / 4, "the bound of the docstring, which the coin stays far below"
     assert sum(map(len, sketch.levels)) <= size * (2 + math.log2(n / size))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float64"])
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [
+        (Buckets([10]), [1, 0, 2]),
+        (QuantileBuckets(2), [1, 0, 2]),
+        (Standardize(), [-1, 0, 1]),
+        (MinMax(), [0, 0, 1]),
+        (Clip(0, 15), [5, math.nan, 15]),
+        (Clip(-9, 15), [5, math.nan, 15]),
+        (Log1p(), [math.log(6), math.nan, math.log(21)]),
+        (Chain([Clip(-9, 99), FillMissing(7)]), [5, 7, 20]),
+        (Chain([FillMissing(7), Standardize()]), [-0.85213, -0.55138, 1.40351]),
+        (Chain([FillMissing(None, indicator=True), MinMax()]), [0, 0, 1]),
+    ],
+    ids=repr,
+)
+def test_a_missing_integer_is_missing_as_a_missing_float_is(transform: Transform, expected: list, dtype: str) -> None:
+    transform = copy.deepcopy(transform)
+    column = ColumnSchema("x", [Tags.CATEGORICAL] if dtype != "float64" else [], {"nullable": True}, dtype)
+    rows = pa.array([5, None, 20], dtype if dtype != "float64" else pa.float64())
+    found = fitted(transform, column, rows)(column, to_tensor(column, rows))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_missing_number_that_is_ready_is_nan() -> None:
+    assert np.isnan(run(Passthrough(), COUNT, [-1]))
+    assert run(Passthrough(), CODE, [-1, 3]) == [-1, 3], "ids, which no float holds"
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float64"])
+def test_minus_one_is_a_number_where_nothing_may_be_missing(dtype: str) -> None:
+    column = ColumnSchema("x", dtype=dtype)
+    rows = pa.array([-1, 3], dtype if dtype != "float64" else pa.float64())
+    for transform, expected in (
+        (Buckets([0]), [1, 2]),
+        (QuantileBuckets(2), [1, 2]),
+        (Standardize(), [-1, 1]),
+        (MinMax(), [0, 1]),
+        (Clip(-2, 2), [-1, 2]),
+        (Passthrough(), [-1, 3]),
+    ):
+        assert fitted(transform, column, rows)(column, to_tensor(column, rows)).numpy().tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,20 @@ def test_quantiles_are_those_of_all_rows() -> None:
     assert prep({"age": tf.constant([7.9, 8.0])})["age"].numpy().tolist() == [1, 2]
 
 
+def test_quantiles_go_on_as_if_nothing_had_been_saved(tmp_path: Path) -> None:
+    schema = Schema([ColumnSchema("x", dtype="float64")])
+    old, new = (pa.table({"x": values}) for values in np.random.default_rng(0).random((2, 100_000)))
+    never_saved, saved = (
+        Preprocessor(schema, {"x": QuantileBuckets(50)}).adapt(Stream(old, schema, size=10_000)) for _ in range(2)
+    )
+    saved.save(tmp_path / "prep")
+    loaded = Preprocessor.load(tmp_path / "prep").adapt(Stream(new, schema, size=10_000))
+    never_saved.adapt(Stream(new, schema, size=10_000))
+    assert loaded.fingerprint(["x"]) == never_saved.fingerprint(["x"])
+    ready = [prep({"x": new["x"].to_numpy()})["x"] for prep in (loaded, never_saved)]
+    np.testing.assert_array_equal(*ready)
+
+
 def test_the_folder_can_be_read(prep: Preprocessor, tmp_path: Path) -> None:
     prep.save(tmp_path / "deep" / "prep")
     content = json.loads((tmp_path / "deep" / "prep" / FILE).read_text())

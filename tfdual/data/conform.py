@@ -30,7 +30,7 @@ def conform(table: pa.Table, schema: Schema, faults: Sequence[Fault] = ()) -> tu
     found = list(faults)
     arrays: dict[str, pa.Array] = {}
     for column in schema:
-        array = _whole(table.column(column.name))
+        array = whole(table.column(column.name))
         arrays[column.name], broken = (_conform_list if column.is_list else _conform_scalar)(array, column)
         found += _told(column.name, broken, array, found)
     for column in schema:
@@ -55,7 +55,8 @@ def _told(column: str, broken: Iterable[Broken], array: pa.Array, found: Sequenc
     return told
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece, without a dictionary."""
     array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     return _decoded(array)
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,17 +34,16 @@ def quarantined(rows: Rows, path: Path) -> Rows:
         FileExistsError: the file is there already.
         ValueError: no row is good.
     """
-    if path.exists():
-        raise FileExistsError(f"{path} is there already. Move it away, or name another quarantine file.")
+    _refuse_what_is_there(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     report = ValidationReport()
-    partial = path.with_name(f".writing-{path.name}")
+    partial = path.with_name(f".writing-{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with pq.ParquetWriter(partial, COLUMNS) as writer:
             mask = RowMask(_kept(rows, report, writer))
         if report.rows and report.bad_rows == report.rows:
             raise ValueError(f"All {report.rows} rows of {rows.source} break a rule:\n{report!r}")
-        partial.rename(path)
+        _publish(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     logging.getLogger("tfdual").warning(
@@ -51,6 +52,20 @@ def quarantined(rows: Rows, path: Path) -> Rows:
     good = rows.where(mask)
     good.report = report
     return good
+
+
+def _publish(partial: Path, path: Path) -> None:
+    """Give the file its name, unless another process has taken that name since."""
+    try:
+        os.link(partial, path)  # A rename would replace what is there.
+    except OSError:
+        _refuse_what_is_there(path)
+        partial.rename(path)  # The file system has no hard links.
+
+
+def _refuse_what_is_there(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(f"{path} is there already. Move it away, or name another quarantine file.")
 
 
 def _kept(rows: Rows, report: ValidationReport, writer: pq.ParquetWriter) -> Iterator[np.ndarray]:

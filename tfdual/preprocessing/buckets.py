@@ -12,6 +12,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import check_number, ids
+from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.quantile_sketch import QuantileSketch
 from tfdual.preprocessing.transform import Transform
 from tfdual.schema import ColumnSchema
@@ -42,12 +43,12 @@ class Buckets(Transform):
         return ids(column, len(self.boundaries) + 2)
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        return _range_of(values, self.boundaries)
+        return _range_of(floats(column, values), self.boundaries)
 
 
 @register
 class QuantileBuckets(Transform):
-    """Numbers -> `1 .. buckets`, each range holding about as many rows; 0 is a missing value (NaN).
+    """Numbers -> `1 .. buckets`, each range holding about as many rows; 0 is missing.
 
     Quantiles are those of a `QuantileSketch`, which states its error. A value that fills several ranges is in the last
     of them. Later rows move the boundaries: the ids of a column that is adapted again have a new meaning.
@@ -94,10 +95,9 @@ class QuantileBuckets(Transform):
         return ids(column, self.buckets + 1)
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        return _range_of(values, self.boundaries)
+        return _range_of(floats(column, values), self.boundaries)
 
 
 def _range_of(values: Tensor, boundaries: list[float]) -> Tensor:
-    values = tf.cast(values, tf.float64)
     found = tf.searchsorted(tf.constant(boundaries, tf.float64), values, side="right", out_type=tf.int64) + 1
     return tf.where(tf.math.is_nan(values), tf.zeros_like(found), found)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.column_types import check_number
+from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.transform import Transform
 from tfdual.schema import ColumnSchema
 
@@ -38,7 +39,7 @@ class Clip(Transform):
         return _floats(self, column)
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        values = tf.cast(values, self.output(column).dtype)
+        values = floats(column, values, self.output(column).dtype)
         if self.low is not None:
             values = tf.where(values < self.low, tf.cast(self.low, values.dtype), values)
         if self.high is not None:
@@ -59,7 +60,7 @@ class Log1p(Transform):
         return _floats(self, column)
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        values = tf.cast(values, self.output(column).dtype)
+        values = floats(column, values, self.output(column).dtype)
         return tf.math.log1p(tf.where(values > -1.0, values, tf.cast(math.nan, values.dtype)))
 
 

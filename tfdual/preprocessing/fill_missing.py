@@ -5,11 +5,11 @@ from typing import Any
 import pyarrow as pa
 import tensorflow as tf
 
-from tfdual._arrow_arrays import MISSING_INTEGER
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import number
+from tfdual.preprocessing.missing_values import is_missing
 from tfdual.preprocessing.transform import Transform, refusal
 from tfdual.schema import ColumnSchema, Tags
 
@@ -81,20 +81,11 @@ class FillMissing(Transform):
         if self.value is None:
             return values
         value = self._sum / max(self._count, 1) if self.learns else self.value
-        return tf.where(_missing(column, values), tf.cast(value, values.dtype), values)
+        return tf.where(is_missing(column, values), tf.cast(value, values.dtype), values)
 
     def apply(self, column: ColumnSchema, values: Tensor) -> dict[str, Tensor]:
         """The filled values, and where they were missing."""
         ready = {column.name: self(column, values)}
         if self.indicator:
-            ready[f"{column.name}_missing"] = tf.cast(_missing(column, values), tf.float32)
+            ready[f"{column.name}_missing"] = tf.cast(is_missing(column, values), tf.float32)
         return ready
-
-
-def _missing(column: ColumnSchema, values: Tensor) -> Tensor:
-    if column.dtype.startswith("float"):
-        return tf.math.is_nan(values)
-    if column.dtype == "string":
-        return values == ""
-    nullable = bool(column.properties.get("nullable")) and column.dtype != "bool"
-    return values == MISSING_INTEGER if nullable else tf.zeros_like(values, tf.bool)

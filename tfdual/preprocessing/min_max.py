@@ -10,13 +10,14 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import check_number, number
+from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.transform import Transform
 from tfdual.schema import ColumnSchema
 
 
 @register
 class MinMax(Transform):
-    """`(x - smallest) / (largest - smallest)`; a missing value (NaN) becomes 0.
+    """`(x - smallest) / (largest - smallest)`; a missing value becomes 0.
 
     The range is that of all rows seen, later ones too. A constant column becomes 0.
 
@@ -54,7 +55,7 @@ class MinMax(Transform):
         return number(column, "float32")
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        values = tf.cast(values, tf.float64)
+        values = floats(column, values)
         low = self.smallest if self.smallest <= self.largest else 0.0
         width = self.largest - self.smallest if self.smallest < self.largest else 1.0
         scaled = (values - low) / width

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfdual._register import register
 from tfdual._typing import Tensor
+from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.transform import Transform, refusal
 from tfdual.schema import ColumnSchema, Kind
 
@@ -30,7 +31,10 @@ class Passthrough(Transform):
         return replace(column, dtype=_dtype(column))
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        return values if _is_text(column) else tf.cast(values, _dtype(column))
+        if _is_text(column):
+            return values
+        dtype = _dtype(column)
+        return tf.cast(values, dtype) if dtype == "int64" else floats(column, values, dtype)
 
 
 def _is_text(column: ColumnSchema) -> bool:

@@ -26,19 +26,22 @@ class QuantileSketch:
 
     def __init__(self, size: int = 16_384, seed: int = 0) -> None:
         self.size = size
+        self.seed = seed
         self.levels: list[np.ndarray] = [np.zeros(0)]
-        self._coin = np.random.default_rng(seed)
 
     def add(self, values: np.ndarray) -> None:
         """Take a batch of finite numbers."""
         self.levels[0] = np.concatenate([self.levels[0], values])
+        count = sum(len(part) << level for level, part in enumerate(self.levels))
         level = 0
         while len(self.levels[level]) > self.size:
             if level + 1 == len(self.levels):
                 self.levels.append(np.zeros(0))
             full = np.sort(self.levels[level])
             even = len(full) // 2 * 2
-            chosen = full[int(self._coin.integers(2)) : even : 2]
+            # Made of what `levels` tell, so that a sketch that was saved and loaded tosses the same.
+            coin = np.random.default_rng([self.seed, count, level])
+            chosen = full[int(coin.integers(2)) : even : 2]
             self.levels[level] = full[even:]
             self.levels[level + 1] = np.concatenate([self.levels[level + 1], chosen])
             level += 1

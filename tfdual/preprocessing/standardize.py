@@ -10,13 +10,14 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import check_number, number
+from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.transform import Transform
 from tfdual.schema import ColumnSchema
 
 
 @register
 class Standardize(Transform):
-    """`(x - mean) / standard deviation`; a missing value (NaN) becomes the mean, 0.
+    """`(x - mean) / standard deviation`; a missing value becomes the mean, 0.
 
     Mean and variance are of the population, gathered in float64 by batches, and merged with those of later rows. A
     constant column becomes 0. Keras's `Normalization` computes in float32, where two timestamps of one minute are one.
@@ -66,6 +67,6 @@ class Standardize(Transform):
         return number(column, "float32")
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
-        values = tf.cast(values, tf.float64)
+        values = floats(column, values)
         scaled = (values - self.mean) / self.standard_deviation
         return tf.cast(tf.where(tf.math.is_nan(values), tf.constant(0.0, tf.float64), scaled), tf.float32)

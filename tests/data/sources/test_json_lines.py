@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tfdual import ColumnSchema, Schema, read, validate
@@ -20,6 +21,7 @@ PLAIN = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
         '{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}',
         '{"id": 1, "name": "a"}\r\n{"id": 2, "name": "b"}\r\n',
         '\n{"id": 1, "name": "a"}\n\n  \n{"id": 2, "name": "b"}\n\n',
+        '\t\n{"id": 1, "name": "a"}\n\t\n \t\r\n\x0b\n  {"id": 2, "name": "b"} \n\x0c\n\t',
         '\ufeff{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\n',
         '{"name": "a", "id": 1, "more": {"x": [1]}}\n{"more": 3, "id": 2, "name": "b"}\n',
     ],
@@ -71,6 +73,35 @@ def test_every_wrong_line_is_named_with_its_rule(tmp_path: Path) -> None:
         ("name", "null"): [8],
     }
     assert (report.rows, report.bad_rows) == (9, 8)
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ('{"id": 0, "name": "a"}{"id": 1, "name": "b"}\n{"id": 2, "name": "c"}\n', [0]),
+        ('{"id": 0, "name": "a"}\n\n{"id": 1, "name": "b"} {"id": 2, "name": "c"}\n', [1]),
+        ('{"id": 0, "name": "a"}\n{"id": 1,\n"name": "b"}\n', [1, 2]),
+    ],
+)
+def test_a_row_is_an_object_that_has_a_line_of_its_own(tmp_path: Path, content: str, wrong: list[int]) -> None:
+    (tmp_path / "a.jsonl").write_text(content)
+    lines = [line for line in content.split("\n") if line]
+    bad = tmp_path / "bad.parquet"
+    kept = read(tmp_path / "a.jsonl", SCHEMA, on_error="quarantine", quarantine=bad)
+    assert kept.to_arrow().to_pylist() == [json.loads(line) for i, line in enumerate(lines) if i not in wrong]
+    assert len(read(tmp_path / "a.jsonl", SCHEMA)) == len(lines)
+    aside = pq.read_table(bad).to_pylist()
+    assert [(each["row"], each["reasons"], each["data"]) for each in aside] == [
+        (i, ["malformed"], lines[i]) for i in wrong
+    ]
+
+
+def test_objects_over_several_lines_only_are_no_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row, indent=2) + "\n" for row in PLAIN))
+    with pytest.raises(
+        ValueError, match=r"a\.jsonl can't be read as JSON lines: no line of its start is a JSON object"
+    ):
+        read(tmp_path / "a.jsonl", SCHEMA)
 
 
 def test_a_column_that_appears_after_the_first_rows_is_read(tmp_path: Path) -> None:

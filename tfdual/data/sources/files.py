@@ -1,6 +1,7 @@
 """Paths, directories and globs, local or remote, to files that Arrow can open."""
 
 import glob
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from tfdual._optional import require
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
+DELTA_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ def reading(label: str, wanted: str) -> Iterator[None]:
 def find_files(source: str, suffixes: Sequence[str], wanted: str, options: Mapping[str, Any] | None = None) -> Files:
     """Resolve a path, a directory or a glob.
 
+    Of a directory, files and folders whose names begin with "." or "_" are left out; those of partitions such as
+    `_day=3` are not. Links to folders are followed, and no folder is read twice.
+
     Args:
         source: str. A local path, or a URL such as `s3://bucket/rows/*.parquet`.
         suffixes: endings of the files to take from a directory, e.g. `(".parquet",)`.
@@ -81,7 +86,7 @@ def find_files(source: str, suffixes: Sequence[str], wanted: str, options: Mappi
 
     Raises:
         FileNotFoundError: there is nothing at that path.
-        ValueError: options for a local path.
+        ValueError: options for a local path, or the directory is a Delta table.
         ImportError: the package for that kind of URL is not installed.
     """
     if protocol := re.match(r"([a-z][a-z0-9+.-]+)://", source):
@@ -91,7 +96,8 @@ def find_files(source: str, suffixes: Sequence[str], wanted: str, options: Mappi
     path, root = Path(source), ""
     if path.is_dir():
         root = str(path)
-        found = sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_one(file.name, suffixes))
+        _refuse_delta(source, (path / DELTA_LOG).is_dir())
+        found = sorted(str(file) for file in _files_below(path) if _is_one(file.name, suffixes) and file.is_file())
         problem = f"The directory {source} holds no {wanted} file (*{', *'.join(suffixes)})."
     elif path.exists():
         found, problem = [str(path)], ""
@@ -123,13 +129,48 @@ def _remote(
             found = [path]
         else:
             root = path
-            found = [each for each in system.find(path) if _is_one(each.rsplit("/", 1)[-1], suffixes)]
+            below = {each: each.removeprefix(path).strip("/").split("/") for each in system.find(path)}
+            _refuse_delta(source, any(folder == DELTA_LOG for folder, *_ in below.values()))
+            found = [
+                each
+                for each, (*folders, name) in below.items()
+                if _is_one(name, suffixes) and not any(map(_is_hidden, folders))
+            ]
     if not found:
         raise FileNotFoundError(
             f"There is no {wanted} file (*{', *'.join(suffixes)}) at {source}. Check bucket and path, and the right to "
             "list it. Give the path of a file, a directory of them, or a glob."
         )
     return Files(source, sorted(found), fs.PyFileSystem(fs.FSSpecHandler(system)), f"{protocol}://", root)
+
+
+def _refuse_delta(source: str, is_delta: bool) -> None:
+    if is_delta:
+        raise ValueError(
+            f"{source} is a Delta table, whose Parquet files also hold rows that were deleted or replaced. Read it "
+            "with the package deltalake, `DeltaTable(path).to_pyarrow_table()`, and give that table."
+        )
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """The files of a folder and of those below that aren't hidden; a link to one of these leads to nothing new."""
+    seen = set(root.resolve().parents)
+    waiting = [root]
+    for start in waiting:
+        for folder, folders, names in os.walk(start):
+            path = Path(folder)
+            if (real := path.resolve()) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            waiting += [path / name for name in folders if (path / name).is_symlink()]
+            yield from (path / name for name in names)
+
+
+def _is_hidden(folder: str) -> bool:
+    """Whether a folder is none of the data, as Spark tells it: `_temporary` and `.ipynb_checkpoints`, not `_day=3`."""
+    return folder.startswith(".") or (folder.startswith("_") and "=" not in folder)
 
 
 def _is_one(name: str, suffixes: Sequence[str]) -> bool:

@@ -24,8 +24,9 @@ SAMPLE_BYTES = 1 << 20
 class JsonLinesSource(Source):
     """JSON lines, in blocks.
 
-    Arrow parses a block at once. Where it can't, because a column mixes types or a line is no JSON, Python parses
-    the block line by line and tells which value is wrong. An empty file holds no row; Spark writes such files.
+    Arrow parses a block at once. Where it can't, because a column mixes types or a line is no JSON, or where it finds
+    more or fewer objects than lines, Python parses the block line by line and tells which value is wrong. An empty file
+    holds no row; Spark writes such files.
 
     Args:
         files: Files.
@@ -62,14 +63,14 @@ class JsonLinesSource(Source):
 
     def count(self, part: Part) -> int:
         """Lines that are not blank."""
-        return sum(block.count(b"\n") - _blank_lines(block) for block in self._byte_blocks(part.file))
+        return sum(map(_count_lines, self._byte_blocks(part.file)))
 
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
         """The file in blocks of about 4 MiB."""
         wanted = pa.schema([field.with_type(_in_json(field.type)) for field in wanted])
         untyped = [field.name for field in wanted if pa.types.is_null(field.type)]
         for block in self._byte_blocks(part.file):
-            if not block.strip():
+            if block.isspace():
                 continue
             if untyped:
                 wanted = _widened(wanted, _schema_of(block), untyped)
@@ -82,7 +83,7 @@ class JsonLinesSource(Source):
             while read := stream.read(BLOCK_BYTES):
                 end = read.rfind(b"\n") + 1
                 if end:
-                    yield rest + read[:end]
+                    yield rest + memoryview(read)[:end]
                     rest = read[end:]
                 else:
                     rest += read
@@ -92,11 +93,8 @@ class JsonLinesSource(Source):
 
 def _schema_of(block: bytes) -> pa.Schema:
     """The columns of whole lines; none where no line is a JSON object."""
-    try:
-        options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
-        return pyarrow.json.read_json(pa.BufferReader(block), options).schema
-    except (pa.ArrowInvalid, UnicodeDecodeError):
-        return _schema_of_lines(block)
+    table = _by_arrow(block, pyarrow.json.ParseOptions())
+    return _schema_of_lines(block) if table is None else table.schema
 
 
 def _widened(wanted: pa.Schema, found: pa.Schema, names: Sequence[str]) -> pa.Schema:
@@ -150,19 +148,30 @@ def _type_of(value: Any) -> pa.DataType:
         return pa.null()
 
 
-def _blank_lines(block: bytes) -> int:
-    if b"\n\n" not in block and not block.startswith(b"\n") and b" \n" not in block and b"\r" not in block:
-        return 0
-    return sum(not line.strip() for line in block.split(b"\n")[:-1])
+def _count_lines(block: bytes) -> int:
+    """Lines that are not blank; a blank one begins with a space or is empty, and few do."""
+    letters = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(letters == ord("\n"))
+    starts = np.append(0, ends[:-1] + 1)
+    spaced = np.flatnonzero(letters[starts] <= ord(" "))
+    return len(ends) - sum(not block[starts[i] : ends[i]].strip() for i in spaced.tolist())
 
 
 def _parsed(block: bytes, wanted: pa.Schema) -> Block:
+    options = pyarrow.json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior="ignore")
+    if (table := _by_arrow(block, options)) is not None:
+        return Block(table.select(wanted.names))
+    return _line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
+
+
+def _by_arrow(block: bytes, options: pyarrow.json.ParseOptions) -> pa.Table | None:
+    """Whole lines; None where Arrow can't parse them, or where they are not an object each."""
+    read = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
     try:
-        options = pa.json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior="ignore")
-        read = pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
-        return Block(pa.json.read_json(pa.BufferReader(block), read, options).select(wanted.names))
+        table = pyarrow.json.read_json(pa.BufferReader(block), read, options)
     except (pa.ArrowInvalid, UnicodeDecodeError):
-        return _line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
+        return None
+    return table if table.num_rows == _count_lines(block) else None
 
 
 def _line_by_line(lines: list[bytes], wanted: pa.Schema) -> Block:

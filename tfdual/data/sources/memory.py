@@ -50,18 +50,30 @@ def in_memory(source: Any) -> MemorySource | None:
     Raises:
         ValueError: arrays of a dict differ in length, or an array has no Arrow type.
     """
-    if isinstance(source, pa.Table):
-        return MemorySource(source)
-    if _is_frame(source, "pandas"):
-        return MemorySource(_from_pandas(source), "The frame")
-    if _is_frame(source, "polars"):
-        return MemorySource(source.to_arrow(), "The frame")
     if isinstance(source, Mapping):
         return MemorySource(_from_arrays(source), "The dict")
-    return None
+    table = as_table(source)
+    if table is None:
+        return None
+    return MemorySource(table) if isinstance(source, pa.Table | pa.RecordBatch) else MemorySource(table, "The frame")
 
 
-def _is_frame(source: Any, package: str) -> bool:
+def as_table(source: Any) -> pa.Table | None:
+    """An Arrow table or batch, or a frame of pandas or polars, as a table; None for anything else.
+
+    Raises:
+        ValueError: a column of a frame mixes types.
+    """
+    if isinstance(source, pa.RecordBatch):
+        return pa.Table.from_batches([source])
+    if is_frame(source, "pandas"):
+        return _from_pandas(source)
+    if is_frame(source, "polars"):
+        return source.to_arrow()
+    return source if isinstance(source, pa.Table) else None
+
+
+def is_frame(source: Any, package: str) -> bool:
     """Whether it is a `DataFrame`; a package that nobody has imported has made none."""
     return package in sys.modules and isinstance(source, sys.modules[package].DataFrame)
 
