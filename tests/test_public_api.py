@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +52,7 @@ NAMES = {
         "preprocessing",
         "read",
         "set_debug",
+        "tailoring",
         "validate",
     ],
     "tfdual.blocks": [
@@ -283,6 +286,7 @@ NAMES = {
         "ScaleTransform",
         "TailoringReport",
         "TransformedQuery",
+        "compression",
         "reranking_lists",
         "tailoring_report",
     ],
@@ -343,3 +347,19 @@ def test_top_level_name_is_the_one_of_its_package(package: str) -> None:
     module = importlib.import_module(package)
     shared = set(NAMES["tfdual"]) & set(NAMES[package])
     assert [name for name in shared if getattr(tfdual, name) is not getattr(module, name)] == []
+
+
+REGISTERED = """
+import importlib, pkgutil
+import tfdual, keras
+known = set(keras.saving.get_custom_objects())
+for module in pkgutil.walk_packages(tfdual.__path__, "tfdual."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(sorted(set(keras.saving.get_custom_objects()) - known))
+"""
+
+
+def test_whatever_was_saved_loads_where_the_library_is_imported() -> None:
+    done = subprocess.run([sys.executable, "-c", REGISTERED], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr

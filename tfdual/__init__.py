@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from importlib.metadata import version
 
-from tfdual import data, losses, metrics, negatives, preprocessing
+from tfdual import data, losses, metrics, negatives, preprocessing, tailoring
 from tfdual._debug import set_debug
 from tfdual.blocks import Block, L2Norm, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.data import CsvFormat, Rows, infer_schema, read, validate
@@ -63,5 +63,6 @@ __all__ = [
     "preprocessing",
     "read",
     "set_debug",
+    "tailoring",
     "validate",
 ]

@@ -136,3 +136,17 @@ def test_bad_arguments_are_refused() -> None:
         model.fit({"asked": ASKED[:2], "vector": VECTORS[:2]}, np.ones(2), verbose=0)
     with pytest.raises(ValueError, match="doesn't know the widths"):
         assert DeepReranker().schema
+
+
+def test_a_loaded_model_goes_on_with_its_dropout(tmp_path: Path) -> None:
+    items = np.broadcast_to(VECTORS, (4, *VECTORS.shape))
+    rows = {"asked": ASKED[:4], "vector": items}, (np.arange(len(IDS)) == TARGETS[:4, None]) * 1.0
+    model = DeepReranker(**COLUMNS, hidden=(8,), dropout=0.5)
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(*rows, verbose=0)
+    model.save(tmp_path / "deep.keras")
+    loaded = keras.saving.load_model(tmp_path / "deep.keras")
+    for one in (model, loaded):
+        one.fit(*rows, verbose=0)
+    for found, wanted in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)

@@ -59,3 +59,28 @@ def test_bad_lists_are_refused() -> None:
         reranking_lists(ASKED[:1], [["d1"]], frozen(), index, hard=0)
     with pytest.raises(ValueError, match="200 items of the space frozen"):
         reranking_lists(ASKED[:1], [["d1"]], FrozenItems(IDS, VECTORS, "other"), index)
+
+
+def test_an_index_that_was_changed_is_refused() -> None:
+    """Also where as many items of the same ids are left."""
+    gone, moved, swapped = (frozen().index(BruteForce()) for _ in range(3))
+    gone.delete(IDS[:1])
+    moved.upsert(-VECTORS[:1], IDS[:1])
+    swapped.delete(IDS[:2])
+    swapped.upsert(VECTORS[:2], ["new", "newer"])
+    for index in (gone, moved, swapped):
+        with pytest.raises(ValueError, match="was changed after it was built.* Make FrozenItems of what it holds now"):
+            reranking_lists(ASKED[:1], [["d5"]], frozen(), index)
+    back = frozen().index(BruteForce())
+    back.upsert(VECTORS[:1], ["new"])
+    back.delete(["new"])
+    (columns, _), *_ = reranking_lists(ASKED[:1], [["d5"]], frozen(), back, hard=3)
+    order = [place for place in np.argsort(-VECTORS @ ASKED[0]) if IDS[place] != "d5"][:3]
+    np.testing.assert_array_equal(columns["vector"][0], VECTORS[[5, *order]])
+
+
+def test_an_index_of_other_ids_or_of_another_order_is_refused() -> None:
+    for ids in (IDS[::-1], np.arange(len(IDS))):
+        index = FrozenItems(ids, VECTORS, "frozen").index(BruteForce())
+        with pytest.raises(ValueError, match="other ids than the frozen ones, or in another order"):
+            reranking_lists(ASKED[:1], [["d1"]], frozen(), index)

@@ -43,3 +43,20 @@ def test_bad_arguments_are_refused() -> None:
         tailoring_report(served, served, {"asked": ASKED[:3]}, RELEVANT[:2])
     with pytest.raises(ValueError, match="no query tower 'b'"):
         tailoring_report(served, served, {"asked": ASKED[:1]}, RELEVANT[:1], towers=("default", "b"))
+
+
+def test_relevant_ids_of_another_type_or_of_no_item_are_refused() -> None:
+    """They would be found by neither, and the report would say 0."""
+    ready = preprocessor()
+    before = retriever(ready, model_of(ready))
+    numbers = [[int(target)] for target in TARGETS]
+    with pytest.raises(TypeError, match="ids of this index are string. Received int64 ids"):
+        tailoring_report(before, before, {"asked": ASKED}, numbers)
+    unknown = [*RELEVANT[:-1], [*RELEVANT[-1], "gone", "d900"]]
+    with pytest.raises(ValueError, match=r"Query 159 needs relevant ids.* Unknown are \['d900', 'gone'\] of 3"):
+        tailoring_report(before, before, {"asked": ASKED}, unknown)
+    after = retriever(ready, model_of(ready))
+    after.delete([RELEVANT[3][0]])
+    first = next(row for row, ids in enumerate(RELEVANT) if ids == RELEVANT[3])
+    with pytest.raises(ValueError, match=f"Query {first} needs relevant ids, of items. Unknown are .* of 1"):
+        tailoring_report(before, after, {"asked": ASKED}, RELEVANT)

@@ -1,5 +1,6 @@
 """Frozen embeddings, adapted to a task; the items stay as they are."""
 
+from tfdual.tailoring import compression
 from tfdual.tailoring.deep_reranker import DeepReranker
 from tfdual.tailoring.frozen_item_model import FrozenItemModel
 from tfdual.tailoring.frozen_items import FrozenItems
@@ -21,6 +22,7 @@ __all__ = [
     "ScaleTransform",
     "TailoringReport",
     "TransformedQuery",
+    "compression",
     "reranking_lists",
     "tailoring_report",
 ]

@@ -48,18 +48,15 @@ def reranking_lists(
 
     Raises:
         ValueError: not a list of judged items for each query, or none at all; an id that the items lack, a grade below
-            0; no candidates beside the judged ones; an index of other items.
+            0; no candidates beside the judged ones; an index of other items or in another order, or one that was
+            changed after it was built.
     """
     vectors = np.ascontiguousarray(queries, np.float32)
     if len(relevant) != len(vectors) or not any(map(len, relevant)):
         raise ValueError(f"Each query needs its judged items. Received {len(relevant)} lists, {len(vectors)} queries.")
     if min(hard, random) < 0 or hard + random < 1:
         raise ValueError(f"A list holds items that were not judged. Received hard={hard}, random={random}.")
-    if index.size != len(items) or index.space != items.space:
-        raise ValueError(
-            f"The index holds {index.size} items of the space {index.space or 'unknown'}, the frozen items are "
-            f"{len(items)} of {items.space}. Build it by `items.index(...)`."
-        )
+    _require_index_of(items, index)
     judged = _judged(relevant, items)
     kept = np.flatnonzero([len(one[0]) for one in judged])
     places, grades = _candidates(vectors, judged, index, hard, random, np.random.default_rng(seed))
@@ -76,6 +73,25 @@ def reranking_lists(
 
     order = tf.data.Dataset.from_tensor_slices(kept).shuffle(len(kept), seed)
     return order.batch(batch).map(gathered).prefetch(1)
+
+
+def _require_index_of(items: FrozenItems, index: Index) -> None:
+    """Refuse an index whose positions aren't rows of the items."""
+    if any(index.items.changed):
+        raise ValueError(
+            "The index was changed after it was built, so that the frozen items aren't what it finds. Make FrozenItems "
+            "of what it holds now, and build one of them by `items.index(...)`."
+        )
+    if index.size != len(items) or index.space != items.space:
+        raise ValueError(
+            f"The index holds {index.size} items of the space {index.space or 'unknown'}, the frozen items are "
+            f"{len(items)} of {items.space}. Build it by `items.index(...)`."
+        )
+    if not np.array_equal(index.items.live_ids(), items.ids):
+        raise ValueError(
+            "The index holds items of other ids than the frozen ones, or in another order. Build it by "
+            "`items.index(...)`."
+        )
 
 
 def _judged(relevant: Sequence[Mapping[Any, float] | Sequence[Any]], items: FrozenItems) -> list[tuple]:

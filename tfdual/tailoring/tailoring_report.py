@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfdual._text_table import text_table
-from tfdual.index.item_ids import id_array
+from tfdual.index.item_ids import id_array, shown
 from tfdual.metrics import PairedTest, ndcg, paired_test, recall
 from tfdual.serving import Retriever
 from tfdual.serving.served_graph import DEFAULT_TOWER
@@ -72,14 +72,17 @@ def tailoring_report(
         towers: names of the query towers before and after. Defaults to the default tower of both.
 
     Raises:
-        ValueError: no k, or one below 1; not a list of relevant ids for each query, or an empty one; an unknown tower,
-            and what `Retriever.search` refuses.
+        ValueError: no k, or one below 1; not a list of relevant ids for each query, or an empty one; a relevant id that
+            one of both doesn't hold; an unknown tower, and what `Retriever.search` refuses.
+        TypeError: integers where the ids of items are strings, or the other way round.
     """
     if not ks or min(ks) < 1:
         raise ValueError(f"A report needs lengths of lists, 1 or more. Received {list(ks)}.")
     if not len(relevant) or not all(map(len, relevant)):
         raise ValueError("A report needs relevant ids for every query. Leave out queries without any.")
-    wanted = [frozenset(id_array(list(ids)).tolist()) for ids in relevant]
+    wanted = [frozenset(id_array(list(ids), before.description["id_dtype"]).tolist()) for ids in relevant]
+    for retriever in (before, after):
+        _require_items(retriever, wanted)
     counts = np.array([len(ids) for ids in wanted])
     gains = [
         _gains(retriever, queries, wanted, max(ks), tower)
@@ -96,6 +99,14 @@ def tailoring_report(
     deployed = [f"query tower '{towers[1]}'"] if towers[0] != towers[1] else []
     deployed += ["re-ranker"] if new["reranker"] != old["reranker"] else []
     return TailoringReport(quality, len(wanted), items, embedded_again, tuple(deployed))
+
+
+def _require_items(retriever: Retriever, wanted: Sequence[frozenset]) -> None:
+    """Refuse relevant ids of no item."""
+    if missing := frozenset[Any]().union(*wanted).difference(retriever.item_ids().tolist()):
+        row = next(row for row, ids in enumerate(wanted) if ids & missing)
+        unknown = [shown(item) for item in sorted(wanted[row] & missing)]
+        raise ValueError(f"Query {row} needs relevant ids, of items. Unknown are {unknown} of {len(wanted[row])}.")
 
 
 def _gains(

@@ -1,5 +1,6 @@
 """What a compressor learns, keeps and gives; neighbours are counted by NumPy."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -9,7 +10,7 @@ from sklearn.decomposition import TruncatedSVD
 
 from tests.tailoring.compression.frozen import clustered_parts, frozen_parts, nearest, shared, side_by_side, unit
 from tfdual.fusion import AttentionFusion, ConcatFusion
-from tfdual.losses import neighbour_distillation, reconstruction, similarity_distillation
+from tfdual.losses import neighbour_distillation, similarity_distillation
 from tfdual.tailoring.compression import (
     AutoEncoder,
     EmbeddingCompressor,
@@ -107,6 +108,15 @@ def test_a_step_with_queries_is_the_loss_of_its_rows_before_all_items() -> None:
     assert alone == pytest.approx(float(wanted), rel=1e-4)
 
 
+def test_queries_are_not_kept_for_validation() -> None:
+    compressor = EmbeddingCompressor(8, widths=[8])
+    compressor.compile("adam")
+    with pytest.raises(ValueError, match=r"validation_split=0.2 would keep .* the queries.* Pass validation_data"):
+        compressor.fit(PARTS, queries=PARTS, validation_split=0.2, verbose=0)
+    history = compressor.fit(PARTS, queries=PARTS, validation_data=PARTS, verbose=0).history
+    assert history.keys() == {"loss", "val_loss"}
+
+
 def test_of_many_items_some_are_drawn_for_each_step() -> None:
     items = SearchedItems({"a": np.arange(1000.0)[:, None], "b": -np.arange(1000.0)[:, None]}, at_once=50)
     first, second = (items.of_a_step() for _ in range(2))
@@ -153,6 +163,14 @@ def test_vectors_have_length_one_at_each_width_and_do_not_depend_on_the_lengths_
         np.testing.assert_allclose(compressor.encode(longer, width), found, atol=1e-5)
 
 
+@pytest.mark.parametrize("times", [1e-30, 1e-9, 1e20, 1e36])
+def test_a_part_counts_the_same_however_short_or_long_its_vectors_are(times: float) -> None:
+    compressor = EmbeddingCompressor(16, widths=[16]).start_from_pca(PARTS)
+    scaled = PARTS | {"title": (PARTS["title"].astype("float64") * times).astype("float32")}
+    np.testing.assert_allclose(compressor.teacher_vectors(scaled), WHOLE, atol=1e-5)
+    np.testing.assert_allclose(compressor.encode(scaled), unit(compressor.encoder(WHOLE).numpy()), atol=1e-5)
+
+
 def test_weights_of_the_parts_are_their_lengths_in_start_and_teacher() -> None:
     compressor = EmbeddingCompressor(12, widths=[4, 12], part_weights={"title": 3.0, "body": 0.5}).start_from_pca(PARTS)
     whole = np.concatenate([0.5 * WHOLE[:, :24], 3.0 * WHOLE[:, 24:]], axis=1)
@@ -174,8 +192,9 @@ def test_order_of_the_parts_does_not_matter_and_their_names_do() -> None:
         compressor.encode({"body": PARTS["body"], "abstract": PARTS["title"]})
 
 
-def test_saved_and_loaded_compressor_gives_the_same_vectors_and_space(tmp_path: Path) -> None:
-    compressor = trained(EmbeddingCompressor(8, widths=[4, 8]), 2)
+@pytest.mark.parametrize("encoder", [linear_encoder, normalized_encoder])
+def test_saved_and_loaded_compressor_gives_the_same_vectors_and_space(encoder: Callable, tmp_path: Path) -> None:
+    compressor = trained(EmbeddingCompressor(8, encoder(8), widths=[4, 8]), 2)
     compressor.save(tmp_path / "compressor.keras")
     loaded = keras.saving.load_model(tmp_path / "compressor.keras")
     np.testing.assert_allclose(loaded.encode(PARTS, 4), compressor.encode(PARTS, 4), rtol=1e-6)
@@ -196,32 +215,6 @@ def test_space_tells_compressors_widths_and_spaces_of_the_parts_apart() -> None:
         EmbeddingCompressor(8).embedding_space()
 
 
-def test_auto_encoder_reconstructs_better_than_it_did_and_trains_the_compressor() -> None:
-    keras.utils.set_random_seed(0)
-    compressor = EmbeddingCompressor(8, widths=[4, 8])
-    model = AutoEncoder(compressor, weight=2.0)
-
-    def lost() -> float:
-        return float(reconstruction(model.predict(PARTS, verbose=0)["reconstruction"], WHOLE))
-
-    model.build({name: (None, part.shape[1]) for name, part in PARTS.items()})
-    before, untrained = lost(), recall(compressor.encode(PARTS))
-    model.compile(keras.optimizers.Adam(0.01))
-    model.fit(PARTS, epochs=60, verbose=0)
-    spread = np.square(WHOLE - WHOLE.mean(axis=0)).sum(axis=1).mean()
-    assert lost() < 0.5 * spread < before
-    assert recall(compressor.encode(PARTS)) > untrained + 0.1
-
-
-def test_auto_encoder_loss_is_the_sum_of_both() -> None:
-    compressor = EmbeddingCompressor(8, widths=[8])
-    model = AutoEncoder(compressor, keras.layers.Dense(40), weight=0.5)
-    made = model(PARTS)
-    lost = np.square(WHOLE - made["reconstruction"].numpy()).sum(axis=1).mean()
-    alone = float(compressor.compute_loss(PARTS, None, made["vectors"]))
-    assert float(model.compute_loss(PARTS, None, made)) == pytest.approx(alone + 0.5 * lost, rel=1e-4)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -234,6 +227,23 @@ def test_auto_encoder_loss_is_the_sum_of_both() -> None:
 def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EmbeddingCompressor(**arguments)
+
+
+def test_space_tells_settings_apart_and_not_names() -> None:
+    def space(encoder: keras.layers.Layer, fusion: keras.layers.Layer | None = None) -> str:
+        compressor = EmbeddingCompressor(8, encoder, fusion, widths=[8])
+        compressor.checked(PARTS)
+        for weight in compressor.weights:
+            weight.assign(np.full(weight.shape, 0.1))
+        return compressor.embedding_space()
+
+    assert space(mlp_encoder([10, 8], "gelu")) != space(mlp_encoder([10, 8], "tanh"))
+    fusions = (ConcatFusion(keras.layers.Dense(12, activation)) for activation in ("tanh", "relu"))
+    assert len({space(linear_encoder(8), fusion) for fusion in fusions}) == 2
+    frozen = normalized_encoder(8)
+    frozen.trainable = False
+    assert space(frozen) == space(normalized_encoder(8))
+    assert space(keras.layers.Dense(8, name="one")) == space(keras.layers.Dense(8, name="other"))
 
 
 def test_what_does_not_fit_together_is_refused_before_training() -> None:
@@ -275,6 +285,8 @@ def test_labels_weights_other_losses_and_bad_vectors_are_refused() -> None:
         compressor.fit(PARTS, np.ones(200))
     with pytest.raises(TypeError, match="learns from vectors alone"):
         compressor.fit(PARTS, y=np.ones(200))
+    with pytest.raises(TypeError, match="learns from vectors alone"):
+        compressor.fit(PARTS, class_weight={0: 1.0})
     with pytest.raises(TypeError, match="learns from vectors alone"):
         AutoEncoder(compressor).fit(PARTS, sample_weight=np.ones(200))
     with pytest.raises(ValueError, match="The queries have parts of the widths"):

@@ -35,6 +35,7 @@ def test_good_parts_come_as_float32_in_the_order_of_their_names() -> None:
         (with_row("title", 4, np.nan), ValueError, "Row 4 of the part 'title' of the vectors holds NaN or infinity"),
         (with_row("body", 0, np.inf), ValueError, "Row 0 of the part 'body' of the vectors holds NaN or infinity"),
         (with_row("body", 7, 0.0), ValueError, "Row 7 of the part 'body' of the vectors is all zeros"),
+        (with_row("body", 7, 1e-39), ValueError, "Row 7 of the part 'body' of .* is all zeros, or below 1e-38"),
     ],
 )
 def test_bad_parts_are_refused(vectors: object, error: type[Exception], message: str) -> None:

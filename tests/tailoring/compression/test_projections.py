@@ -132,3 +132,17 @@ def test_misuse_is_refused() -> None:
         fitted.transform(VECTORS[:, :3])
     with pytest.raises(ValueError, match="from 1 to 2. Received 3"):
         fitted.transform(VECTORS, 3)
+    with pytest.raises(ValueError, match=r"Received float32 \(40,\)"):
+        fitted.transform(VECTORS[0])
+    with pytest.raises(ValueError, match="Vectors are numbers"):
+        fitted.transform([["a"] * 40])
+
+
+def test_lists_are_taken_and_rows_of_nan_refused_as_by_fit() -> None:
+    fitted = PCA(2).fit(VECTORS)
+    np.testing.assert_array_equal(fitted.transform(VECTORS[:3].tolist()), fitted.transform(VECTORS[:3]))
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="Row 3 of the vectors holds NaN or infinity"):
+            fitted.transform(with_value(3, value))
+        with pytest.raises(ValueError, match="Row 5 of the vectors holds NaN or infinity"):
+            fitted.encode(with_value(5, value))

@@ -8,8 +8,8 @@ from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.losses import reconstruction
-from tfdual.tailoring.compression.compressor import BATCH, EmbeddingCompressor
-from tfdual.tailoring.compression.parts import refuse_labels
+from tfdual.tailoring.compression.compressor import EmbeddingCompressor
+from tfdual.tailoring.compression.fit_settings import fit_settings
 
 
 @register
@@ -85,20 +85,29 @@ class AutoEncoder(keras.Model):
         sample_weight: Tensor | None = None,
         training: bool = True,
     ) -> Tensor:
-        """The compressor's loss, and that of the reconstruction."""
-        if x is None or y_pred is None:
-            raise ValueError("The loss needs the parts of the batch and the model's outputs: x=..., y_pred=...")
+        """The compressor's loss, and that of the reconstruction and of the decoder's regularisers."""
+        if x is None or y_pred is None or self._compile_loss is not None:
+            raise ValueError(
+                "The loss is of the parts of the batch and of the model's outputs: x=..., y_pred=... Leave the loss of "
+                "compile() out."
+            )
         loss = self.compressor.compute_loss(x, y, y_pred["vectors"], sample_weight, training)
-        return loss + self.weight * reconstruction(y_pred["reconstruction"], self.compressor.teacher_vectors(x))
+        loss += self.weight * reconstruction(y_pred["reconstruction"], self.compressor.teacher_vectors(x))
+        return loss + sum(map(self._aggregate_additional_loss, self.decoder.losses))
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As `EmbeddingCompressor.fit`.
+        """As `EmbeddingCompressor.fit` without queries.
 
         Raises:
-            TypeError, ValueError: as there.
+            TypeError, ValueError: as there; queries.
         """
-        refuse_labels(args, kwargs)
-        return super().fit(self.compressor.checked(x), **{"batch_size": BATCH} | kwargs)
+        if "queries" in kwargs:
+            raise TypeError(
+                "An auto-encoder learns from items alone. Leave `queries` out, or train its compressor by itself: "
+                "compressor.fit(vectors, queries=...)."
+            )
+        parts = self.compressor.checked(x)
+        return super().fit(parts, **fit_settings(args, kwargs, self.compressor.checked))
 
     def get_config(self) -> dict:
         return super().get_config() | {

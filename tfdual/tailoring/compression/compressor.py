@@ -20,13 +20,13 @@ from tfdual.models.function_config import function_config, function_from
 from tfdual.serving import Retriever, ServedTower
 from tfdual.tailoring.compression.compressed_space import compressed_space
 from tfdual.tailoring.compression.encoders import linear_encoder
-from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, refuse_labels, stacked, unit
+from tfdual.tailoring.compression.fit_settings import BATCH, fit_settings
+from tfdual.tailoring.compression.parts import checked_parts, checked_width, concatenated, stacked, unit
 from tfdual.tailoring.compression.pca import PCA
-from tfdual.tailoring.compression.searched_items import SearchedItems, require_asking
+from tfdual.tailoring.compression.searched_items import SearchedItems, require_for_queries
 from tfdual.tailoring.compression.served_compressor import query_tower_of, retriever_of
 
 WIDTHS = (32, 64, 128, 256, 384, 512)
-BATCH = 2_048
 
 
 @register
@@ -170,16 +170,13 @@ class EmbeddingCompressor(keras.Model):
                 them, or 8,192 drawn for each step. Defaults to `None`: a row's neighbours are the others of its batch.
 
         Raises:
-            TypeError, ValueError: no such dict, NaN, zero rows, unlike numbers of rows; labels; no `asking` in a loss.
+            TypeError, ValueError: no such dict, NaN, zero rows, unlike numbers of rows; labels or weights. And with
+                queries: no `asking` in a loss; `validation_split`, which would take them: pass `validation_data`.
         """
-        parts = self.checked(x)
-        refuse_labels(args, kwargs)
-        if kwargs.get("validation_data") is not None:
-            kwargs["validation_data"] = self.checked(kwargs["validation_data"])
-        settings = {"batch_size": BATCH} | kwargs
+        parts, settings = self.checked(x), fit_settings(args, kwargs, self.checked)
         if queries is None:
             return super().fit(parts, **settings)
-        require_asking(self.base_loss)
+        require_for_queries(self.base_loss, settings)
         rows = stacked(parts, checked_parts(queries, self.part_widths, "queries"))
         try:
             self._search(SearchedItems(parts))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tfdual.blocks.l2_norm import SHORTEST
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
 
@@ -64,9 +65,12 @@ def _refuse_rows(part: np.ndarray, what: str) -> None:
         if not finite.all():
             row = start + int(np.argmin(finite))
             raise ValueError(f"Row {row} of {what} holds NaN or infinity. Embed it again, or leave it out.")
-        if not (some := block.any(axis=1)).all():
+        if not (some := (np.abs(block) >= SHORTEST).any(axis=1)).all():
             row = start + int(np.argmin(some))
-            raise ValueError(f"Row {row} of {what} is all zeros, which has no direction. Leave the item out.")
+            raise ValueError(
+                f"Row {row} of {what} is all zeros, or below {SHORTEST:.0e}, which has no direction. Leave the item "
+                "out."
+            )
 
 
 def checked_ids(ids: Any, rows: int) -> np.ndarray:
@@ -81,19 +85,6 @@ def checked_ids(ids: Any, rows: int) -> np.ndarray:
         raise ValueError(f"Each item needs one id. Received {rows} rows of vectors and {len(found)} ids.")
     IdPositions(found)  # refuses one that stands twice
     return found
-
-
-def refuse_labels(arguments: tuple, named: Mapping[str, Any]) -> None:
-    """Refuse what `fit` gets besides vectors and named settings.
-
-    Raises:
-        TypeError: labels, weights, or a setting without its name.
-    """
-    if arguments or {"y", "sample_weight"} & named.keys():
-        raise TypeError(
-            "A compressor learns from vectors alone. Leave labels and weights out, and name all settings, as in "
-            "epochs=20."
-        )
 
 
 def checked_width(width: int | None, widths: tuple[int, ...]) -> int:

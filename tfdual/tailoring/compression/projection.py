@@ -44,21 +44,25 @@ class Projection(ABC):
         self.mean, self.kernel = (np.asarray(part, np.float32) for part in self._fit(_blocks(vectors, self.dim)))
         return self
 
-    def transform(self, vectors: np.ndarray, width: int | None = None) -> np.ndarray:
+    def transform(self, vectors: Any, width: int | None = None) -> np.ndarray:
         """The shorter vectors, `(rows, dim)`, float32; or their first `width` numbers.
 
         Raises:
-            ValueError: it is not fitted; vectors of another width than it was fitted to; a width over `dim`.
+            ValueError: it is not fitted; vectors that are no numbers, of another width than it was fitted to, or hold
+                NaN or infinity; a width over `dim`.
         """
         if not len(self.kernel):
             raise ValueError(f"{type(self).__name__} has no matrix yet. Call `fit(vectors)` first.")
-        if vectors.ndim != 2 or vectors.shape[1] != len(self.kernel):
-            raise ValueError(f"The vectors are (rows, {len(self.kernel)}). Received the shape {vectors.shape}.")
+        given = _matrix(vectors)
+        if given.shape[1] != len(self.kernel):
+            raise ValueError(f"The vectors are (rows, {len(self.kernel)}). Received the shape {given.shape}.")
         if width is not None and not 1 <= width <= self.dim:
             raise ValueError(f"width is from 1 to {self.dim}. Received {width}.")
-        return (vectors.astype(np.float32) - self.mean) @ self.kernel[:, :width]
+        rows = given.astype(np.float32)
+        _refuse_rows(rows)
+        return (rows - self.mean) @ self.kernel[:, :width]
 
-    def encode(self, vectors: np.ndarray, width: int | None = None) -> np.ndarray:
+    def encode(self, vectors: Any, width: int | None = None) -> np.ndarray:
         """What `transform` gives, at length 1."""
         return unit(self.transform(vectors, width))
 
@@ -100,23 +104,32 @@ class Projection(ABC):
         """Mean `(width,)` and matrix `(width, dim)`, of float64 blocks."""
 
 
+def _matrix(vectors: Any) -> np.ndarray:
+    given = np.asarray(vectors)
+    if given.ndim != 2 or given.dtype.kind not in "fiu":
+        raise ValueError(f"Vectors are numbers (rows, width), or such blocks. Received {given.dtype} {given.shape}.")
+    return given
+
+
+def _refuse_rows(rows: np.ndarray, before: int = 0) -> None:
+    """Refuse NaN and infinity; `before` rows came before these."""
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = before + int(np.argmin(finite))
+        raise ValueError(f"Row {row} of the vectors holds NaN or infinity. Leave it out.")
+
+
 def _blocks(vectors: Any, dim: int) -> Iterator[np.ndarray]:
     whole = hasattr(vectors, "shape") or not isinstance(vectors, Iterable)
     width, rows = None, 0
     for matrix in [vectors] if whole else vectors:
-        given = np.asarray(matrix)
-        if given.ndim != 2 or given.dtype.kind not in "fiu":
-            raise ValueError(
-                f"Vectors are numbers (rows, width), or such blocks. Received {given.dtype} {given.shape}."
-            )
+        given = _matrix(matrix)
         width = given.shape[1] if width is None else width
         if given.shape[1] != width or width < dim:
             raise ValueError(f"Vectors have one width, {dim} or more. Received {sorted({width, given.shape[1]})}.")
         for start in range(0, len(given), ROWS_AT_ONCE):
             block = given[start : start + ROWS_AT_ONCE].astype(np.float64)
-            if not np.isfinite(block).all():
-                row = rows + int(np.argmin(np.isfinite(block).all(axis=1)))
-                raise ValueError(f"Row {row} of the vectors holds NaN or infinity. Leave it out.")
+            _refuse_rows(block, rows)
             rows += len(block)
             yield block
     if not rows:

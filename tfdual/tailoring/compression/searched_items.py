@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,14 +34,24 @@ class SearchedItems:
         return {name: ops.take(part, drawn, axis=0) for name, part in self._parts.items()}
 
 
-def require_asking(base_loss: Callable[..., Tensor]) -> None:
-    """Refuse a loss that can't tell queries from items.
+def require_for_queries(base_loss: Callable[..., Tensor], settings: Mapping[str, Any]) -> None:
+    """Refuse what can't be done with queries.
+
+    Args:
+        base_loss: function. Of the compressor.
+        settings: mapping. Of Keras's `fit`.
 
     Raises:
-        TypeError: it takes no `asking`.
+        TypeError: a loss that can't tell queries from items, as it takes no `asking`.
+        ValueError: `validation_split`.
     """
     if "asking" not in inspect.signature(base_loss).parameters:
         raise TypeError(
             "With queries, base_loss takes `asking`, the number of rows that are compared with the rows behind, as "
             "`neighbour_distillation` does. This one doesn't: leave `queries` out, or add it."
+        )
+    if settings.get("validation_split"):
+        raise ValueError(
+            f"validation_split={settings['validation_split']} would keep the last rows for validation, which are the "
+            "queries, and they are to be learned from. Pass validation_data=..., such as other queries, instead."
         )
