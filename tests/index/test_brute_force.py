@@ -278,3 +278,14 @@ def test_other_embeddings_than_fit_are_refused() -> None:
     for changed in (index, BruteForce(dtype="int8").build(vectors)):
         with pytest.raises(ValueError, match="Call `build` instead"):
             changed.replace(vectors)
+
+
+def test_embeddings_that_are_refused_halfway_leave_all_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_parts, "ITEMS_AT_ONCE", 256)
+    before = np.random.default_rng(8).normal(size=(600, 8)).astype(np.float32)
+    index, other = BruteForce().build(before), -before
+    other[500, 0] = np.nan
+    for wrong, message in (([other[:300], other[300:]], "item 500 holds NaN"), ([-before[:300]], "300 embeddings")):
+        with pytest.raises(ValueError, match=message):
+            index.replace(iter(wrong))
+        np.testing.assert_array_equal(np.concatenate(list(index.rows())), before)

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import tfdual
 from tfdual import ColumnSchema, Retriever, Schema, Tags
+from tfdual.tailoring.compression import EmbeddingCompressor
 
 BOOK = {"domain": {"name": "book"}}
 SCHEMA = Schema(
@@ -290,3 +291,15 @@ def test_merged_examples_are_answered_as_each_alone(made: Made, predict: Callabl
         alone = made.retriever.search(query, k=k, exclude=[EXCLUDE[row]], filter=filters[row])
         assert merged["id"][row].tolist() == alone["id"][0].tolist() + [-1] * (12 - k)
         assert (merged["score"][row, k:] == -np.inf).all()
+
+
+@pytest.mark.parametrize("name", ["how are you", "_id", "Ärger", "self", "a/"])
+def test_a_column_that_no_signature_can_name_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    vectors = {name: np.eye(4, dtype=np.float32)}
+    compressor = EmbeddingCompressor(2).start_from_pca(vectors)
+    index = tfdual.BruteForce().build(compressor.encode(vectors), space=compressor.embedding_space())
+    retriever = compressor.to_retriever(index)
+    assert retriever.search({name: vectors[name][:1]}, k=1)["id"].shape == (1, 1)
+    with pytest.raises(ValueError, match="Rename the columns"):
+        retriever.export(tmp_path / "model")
+    assert not list(tmp_path.glob("model/*"))

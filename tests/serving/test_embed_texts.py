@@ -119,3 +119,14 @@ def test_bad_columns_are_refused(
     with pytest.raises(ValueError, match=message):
         embed_texts(encoder, corpus(TEXTS), id, columns, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_text_is_an_empty_one(encoder: TextEncoder, tmp_path: Path) -> None:
+    nullable = Schema([ColumnSchema("id"), ColumnSchema("title", dtype="string", properties={"nullable": True})])
+    rows = tfdual.read({"id": [1, 2, 3], "title": ["tea", None, ""]}, nullable)
+    done = embed_texts(encoder, rows, "id", ["title"], tmp_path / "out")
+    wanted = encoder(tf.constant(["tea", "", ""]))
+    np.testing.assert_allclose(np.concatenate(list(done.embeddings.blocks())), wanted, atol=1e-5)
+    assert done.encoded == 2
+    again = embed_texts(encoder, rows, "id", ["title"], tmp_path / "again", reuse=[tmp_path / "out"])
+    assert again.encoded == 0

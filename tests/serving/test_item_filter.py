@@ -13,15 +13,24 @@ YEARS = [1985, 1990, 2001, 2001, 2**53 + 1]
 PRICES = [0.1, 2.5, -3.0, 1e9, 0.0]
 SHELVES = ["drama", "sci fi == x", "", "Zoë", "drama"]
 GENRES = [["Drama"], [], ["Comedy", "Drama"], ["sci fi"], ["Comedy"]]
+COUNTS = [3, -1, 2**31 - 1, 0, -(2**31)]
 STOCKED = [True, False, False, True, True]
 ITEMS = [
-    {"year": year, "price": np.float32(price), "shelf": shelf, "genres": genres, "stocked": stocked}
-    for year, price, shelf, genres, stocked in zip(YEARS, PRICES, SHELVES, GENRES, STOCKED, strict=True)
+    {"year": year, "price": np.float32(price), "shelf": shelf, "genres": genres, "stocked": stocked, "count": count}
+    for year, price, shelf, genres, stocked, count in zip(YEARS, PRICES, SHELVES, GENRES, STOCKED, COUNTS, strict=True)
 ]
-DTYPES = {"year": "int64", "price": "float32", "shelf": "string", "genres": "list of string", "stocked": "bool"}
+DTYPES = {
+    "year": "int64",
+    "count": "int32",
+    "price": "float32",
+    "shelf": "string",
+    "genres": "list of string",
+    "stocked": "bool",
+}
 FILTER = ItemFilter(
     {
         "year": tf.constant(YEARS, tf.int64),
+        "count": tf.constant(COUNTS, tf.int32),
         "price": tf.constant(PRICES, tf.float32),
         "shelf": tf.constant(SHELVES),
         "genres": tf.ragged.constant(GENRES),
@@ -59,6 +68,9 @@ def let_through(expression: str) -> list[bool]:
         "not stocked and year > 1985",
         "stocked == False or shelf == 'drama'",
         "stocked != False",
+        "count < 3_000_000_000",
+        "count != -2147483649 and count >= -2147483648",
+        "count == 2147483647 or count == 4294967295",
     ],
 )
 def test_an_expression_lets_through_what_python_does(expression: str) -> None:
@@ -116,7 +128,7 @@ def test_no_terms_let_every_item_through() -> None:
         ("year >=", "can't be read"),
         (
             "colour == 'red'",
-            r"'colour' can't be filtered. Those that can: \['genres', 'price', 'shelf', 'stocked', 'year'\]",
+            r"'colour' can't be filtered. Those that can: \['count', 'genres', 'price', 'shelf', 'stocked', 'year'\]",
         ),
         ("year == '1990'", "of int64. It can't be compared with '1990'"),
         ("year == 1990.5", "of int64. It can't be compared with 1990.5"),
@@ -156,3 +168,9 @@ def test_what_is_no_filter_is_refused(expression: str, message: str) -> None:
 def test_terms_that_make_no_filter_fail_in_the_graph(terms: list[str], message: str) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         SERVED(tf.constant(terms))
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+def test_an_integer_that_no_column_can_hold_is_refused(value: int) -> None:
+    with pytest.raises(ValueError, match=f"'count' is of int32. {value} is beyond every integer of 64 bits"):
+        compile_filter(f"count < {value}", DTYPES)

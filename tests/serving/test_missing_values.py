@@ -21,6 +21,7 @@ SCHEMA = Schema(
         ColumnSchema("item_id", [Tags.ITEM_ID]),
         ColumnSchema("floor", [Tags.ITEM, Tags.CATEGORICAL], NULLABLE),
         ColumnSchema("stocked", [Tags.ITEM], dtype="bool"),
+        ColumnSchema("genres", [Tags.ITEM, Tags.CATEGORICAL], NULLABLE, dtype="string", is_list=True),
     ]
 )
 
@@ -35,13 +36,14 @@ def retriever() -> tfdual.Retriever:
             "item_id": list(range(6)),
             "floor": FLOORS,
             "stocked": STOCKED,
+            "genres": pa.array([["crime"], None, [], ["crime", "drama"], ["drama"], None], pa.list_(pa.string())),
         }
     )
     rows = tfdual.read(table, SCHEMA)
     prep = tfdual.Preprocessor(SCHEMA).adapt(rows)
     model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, query_tower=tfdual.MLPBlock([4]), post="l2-norm"))
     items = rows.select(SCHEMA.select_by_tag(Tags.ITEM))
-    return model.to_retriever(items, preprocessor=prep, filters=["floor", "stocked"])
+    return model.to_retriever(items, preprocessor=prep, filters=["floor", "stocked", "genres"])
 
 
 def test_a_missing_vector_is_zeros_wherever_it_is_left_out(retriever: tfdual.Retriever, tmp_path: Path) -> None:
@@ -85,3 +87,18 @@ def test_a_new_item_may_lack_values(retriever: tfdual.Retriever) -> None:
     found = retriever.search({"user_id": ["u2"]}, k=8, filter="floor < 3")["id"][0]
     assert set(found.tolist()) - {-1} == {0, 3, 7}
     retriever.delete([6, 7])
+
+
+def test_new_items_may_lack_whole_columns(retriever: tfdual.Retriever) -> None:
+    left_out, given = ({"item_id": [8, 9, 10], "stocked": [True] * 3} | more for more in ({}, {"genres": [None] * 3}))
+    np.testing.assert_allclose(retriever.embed_item(left_out), retriever.embed_item(given))
+    for items in (left_out, given):
+        retriever.upsert(items)
+        for expression, expected in {
+            "'crime' in genres": {0, 3},
+            "stocked": {0, 2, 4, 8, 9, 10},
+            "floor > 2": {2, 5},
+        }.items():
+            found = retriever.search({"user_id": ["u2"]}, k=9, filter=expression)["id"][0]
+            assert set(found.tolist()) - {-1} == expected
+    retriever.delete([8, 9, 10])

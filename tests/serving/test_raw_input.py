@@ -1,5 +1,7 @@
 """Raw query columns at the door: what is taken, and what is refused by name."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tfdual import ColumnSchema, Schema
+from tfdual import ColumnSchema, Schema, Tags
 from tfdual.serving.examples import parse_examples
 from tfdual.serving.raw_input import tensor_spec, to_dense, to_ragged
+
+TIMES = [datetime(2024, 2, 10, 12), datetime(1969, 12, 31, 23, 59, 58)]
 
 
 def schema(**arguments: Any) -> Schema:
@@ -92,6 +96,37 @@ def test_times_with_parts_of_a_second_and_missing_ones_are_floats() -> None:
 def test_columns_come_as_a_dict_a_frame_or_a_table(make: Any) -> None:
     found = to_dense(make({"x": [3, 4]}), schema())
     assert found["x"].numpy().tolist() == [3, 4]
+
+
+NULLABLE_IDS = {"tags": [Tags.CATEGORICAL], "properties": {"nullable": True}}
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [
+        (lambda: pd.DataFrame({"x": pd.to_datetime(TIMES).tz_localize("Europe/Oslo")}), {"dtype": "int64"}),
+        (lambda: pl.DataFrame({"x": TIMES}), {"dtype": "float64"}),
+        (lambda: pa.table({"x": pa.array(TIMES)}), {"dtype": "int64"}),
+        (lambda: pa.table({"x": pa.array([time.date() for time in TIMES])}), {"dtype": "float64"}),
+        (lambda: pa.table({"x": pa.array([Decimal("1.5"), Decimal("-2")])}), {"dtype": "float32"}),
+        (lambda: pa.table({"x": [0.1, None]}), {"dtype": "float32", "properties": {"nullable": True}}),
+        (lambda: pd.DataFrame({"x": pd.array([1, None], "Int64")}), NULLABLE_IDS),
+        (lambda: pl.DataFrame({"x": [1, None]}), NULLABLE_IDS | {"dtype": "int32"}),
+        (lambda: pd.DataFrame({"x": ["a", None]}), {"dtype": "string", "properties": {"nullable": True}}),
+        (lambda: pd.DataFrame({"x": pd.Categorical(["b", "a"])}), {"dtype": "string"}),
+        (lambda: pa.table({"x": [True, False]}), {"dtype": "bool"}),
+    ],
+)
+def test_frames_and_tables_are_taken_as_read_takes_them(make: Any, arguments: dict) -> None:
+    columns = schema(**arguments)
+    read = next(iter(tfdual.read(make(), columns).batch(2)))["x"]
+    np.testing.assert_array_equal(to_dense(make(), columns)["x"], read)
+
+
+@pytest.mark.parametrize("values", [[1, None], [1.5, 2.0], ["a", "b"]])
+def test_what_read_refuses_of_a_frame_is_refused(values: list) -> None:
+    with pytest.raises(ValueError, match=r"'x' takes a list of int64, one entry a query. Received \["):
+        to_dense(pa.table({"x": values}), schema())
 
 
 @pytest.mark.parametrize("features", [[{"x": 3}], 7])

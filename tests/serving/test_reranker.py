@@ -257,3 +257,21 @@ def test_columns_that_a_side_lacks_are_named(trained: Trained) -> None:
 def test_what_a_reranker_takes_is_checked(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Reranker(lambda columns: columns["year"], *arguments)
+
+
+def test_a_score_that_is_no_number_is_the_least(trained: Trained) -> None:
+    class Newest(keras.layers.Layer):
+        def call(self, columns: dict) -> tf.Tensor:
+            return tf.where(columns["year"] > 0, np.nan, columns["year"])  # standardised: 0 is the mean
+
+    model, prep, items, _ = trained
+    newest = Reranker(Newest(), ["user"], ["year"], COUNT)
+    retriever = model.to_retriever(items, preprocessor=prep, attributes=["year"], reranker=newest)
+    mean = YEARS.mean()
+    known = sorted((year for year in YEARS if year < mean), reverse=True)
+    for k in (5, COUNT):
+        found = retriever.search(QUERIES, k=k)
+        assert not np.isnan(found["score"]).any()
+        for row in found["year"].tolist():
+            assert row[: len(known)] == known[:k]
+            assert len(set(row)) == k

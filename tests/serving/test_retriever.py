@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tfdual
-from tfdual import Retriever, Tags
+from tfdual import ColumnSchema, Retriever, Schema, Tags
 from tfdual.serving import Versions
 
 ITEMS = 60
@@ -290,6 +290,11 @@ def test_a_retriever_needs_its_preprocessor_and_single_valued_attributes(
         model.to_retriever(items)
     with pytest.raises(ValueError, match="attribute 'history' must be a single-valued column"):
         model.to_retriever(rows.unique(by="item_id"), preprocessor=prep, attributes=["history"])
+    looks = items.schema + Schema([ColumnSchema("look", [Tags.ITEM], dtype="float32", dims=(None, 3))])
+    seen = tfdual.read({"item_id": [1, 2], "title": ["a", "b"], "look": np.ones((2, 3), np.float32)}, looks)
+    for more in ({"attributes": ["look"]}, {"filters": ["look"]}, {"attributes": ["look"], "filters": ["look"]}):
+        with pytest.raises(ValueError, match="'look'.* must be a "):
+            model.to_retriever(seen, preprocessor=prep, **more)
     with pytest.raises(ValueError, match="attribute 'year' must be a single-valued column"):
         model.to_retriever(items, preprocessor=prep, attributes=["year"])
 

@@ -68,14 +68,22 @@ class ItemParts:
         return cls(parts, distance)
 
     def replace(self, blocks: Iterable[np.ndarray], dtype: str) -> None:
-        """Take other values of as many rows in place of these; `dtype` is the type that they are kept in."""
-        buffer, left = PartBuffer(self.parts[0].columns, dtype, self._distance), list(self.parts)
+        """Take other values of as many rows in place of these, once all are there.
+
+        Args:
+            blocks: float32, prepared for the distance.
+            dtype: str. The type that these are kept in.
+        """
+        made: list[ItemPart] = []
+        buffer = PartBuffer(self.parts[0].columns, dtype, self._distance)
         for block in blocks:
             while len(block):
                 taken = buffer.take(block)
                 block = block[taken:]
-                if buffer.items == left[0].items:
-                    left.pop(0).assign(buffer.part())
+                if buffer.items == self.parts[len(made)].items:
+                    made.append(buffer.part())
+        for part, other in zip(self.parts, made, strict=True):
+            part.assign(other)
 
     def search(self, queries: Tensor, k: Tensor, allowed: Tensor | None) -> Found:
         """Positions and scores of the best `k`, at most all, of each query.

@@ -16,7 +16,7 @@ from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema
 from tfdual.serving import ItemColumns, Reranker, Retriever, ServedGraph, ServedItems, ServedTower
-from tfdual.serving.corpus_columns import filterable, joined, require_different, require_same_ids, single_valued
+from tfdual.serving.corpus_columns import joined, kept_columns, require_different, require_same_ids
 from tfdual.serving.served_graph import DEFAULT_TOWER
 from tfdual.serving.served_tower import require_space
 
@@ -134,10 +134,8 @@ def _read(
         ids.append(batches.raw_ids(batch, model.item_id, preprocessor))
         if embed:
             embeddings.append(model.compiled_encode_item(columns).numpy().astype(np.float32))
-        for name in served.attributes:
-            raw[name].append(single_valued(batch, name, "attribute"))
-        for name in set(served.filters) - set(served.attributes):
-            raw[name].append(filterable(batch, name))
+        for name, values in kept_columns(batch, served.attributes, served.filters).items():
+            raw[name].append(values)
         for name in served.ready:
             ready[name].append(_ready(columns, name))
     if not ids:

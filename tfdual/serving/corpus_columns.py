@@ -1,5 +1,7 @@
 """What a corpus must hold to be indexed and served, whichever model embeds it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,12 +10,12 @@ from tfdual.index import Index
 
 
 def single_valued(batch: dict[str, Tensor], name: str, what: str) -> Tensor:
-    """A column of single values, or vectors of one width.
+    """A column of single values.
 
     Raises:
-        ValueError: the items lack it, or it holds ragged lists.
+        ValueError: the items lack it, or it holds lists or vectors.
     """
-    if name not in batch or isinstance(batch[name], tf.RaggedTensor):
+    if name not in batch or batch[name].shape.rank != 1:
         raise ValueError(f"The {what} '{name}' must be a single-valued column of the items. They have {sorted(batch)}.")
     return batch[name]
 
@@ -32,6 +34,16 @@ def filterable(batch: dict[str, Tensor], name: str) -> Tensor:
     if not name.isidentifier():
         raise ValueError(f"A column to filter by is named in expressions, such as `year >= 1990`. Rename '{name}'.")
     return batch[name]
+
+
+def kept_columns(batch: dict[str, Tensor], attributes: Iterable[str], filters: Iterable[str]) -> dict[str, Tensor]:
+    """The columns to return and those to filter by; a column may be both.
+
+    Raises:
+        ValueError: an attribute isn't single-valued; a filter isn't filterable.
+    """
+    returned = {name: single_valued(batch, name, "attribute") for name in attributes}
+    return returned | {name: filterable(batch, name) for name in filters}
 
 
 def joined(parts: list[Tensor]) -> np.ndarray | tf.RaggedTensor:

@@ -107,6 +107,8 @@ def _text(name: str, dtype: str, operator: str, node: ast.expr) -> str:
     wanted = _PYTHON.get(dtype, int if "int" in dtype else (int, float))
     if not isinstance(value, wanted) or isinstance(value, bool) != (dtype == "bool"):
         raise ValueError(f"The column '{name}' is of {dtype}. It can't be compared with {value!r}.")
+    if "int" in dtype and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"The column '{name}' is of {dtype}. {value} is beyond every integer of 64 bits.")
     if dtype in _PYTHON and operator not in (*EQUALITY, HAS):
         raise ValueError(
             f"The column '{name}' holds {dtype}s, which are equal or not. Received the operator {operator}."

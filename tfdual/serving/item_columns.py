@@ -63,11 +63,10 @@ class ItemColumns:
                 self._splits[name].assign(splits)
                 variable.assign(values)
                 continue
-            held, given = variable.numpy(), np.asarray(given)
-            grown = max(len(held), int(positions.max(initial=-1)) + 1) - len(held)
-            held = np.concatenate([held, np.zeros((grown, *held.shape[1:]), held.dtype)])
-            held[positions] = given
-            variable.assign(held)
+            if (grown := int(positions.max(initial=-1)) + 1 - int(tf.shape(variable)[0])) > 0:
+                empty = tf.zeros([grown, *variable.shape[1:]], variable.dtype)
+                variable.assign(tf.concat([variable, empty], axis=0))
+            variable.scatter_update(tf.IndexedSlices(tf.cast(given, variable.dtype), positions))
 
 
 def _variable(values: Tensor) -> tf.Variable:

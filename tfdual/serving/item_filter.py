@@ -102,11 +102,13 @@ class ItemFilter:
 
     def _column_mask(self, name: str, operator: str, text: Tensor) -> Tensor:
         column = self._columns[name]
+        if column.dtype.is_integer:
+            column = tf.cast(column, tf.int64)  # any number that a filter can name
         if operator != HAS:
             mask = _COMPARE[operator](column, _value(text, column.dtype))
             if name not in self._nullable or not column.dtype.is_integer:
                 return mask
-            missing = tf.equal(column, tf.constant(MISSING["int"], column.dtype))
+            missing = tf.equal(column, MISSING["int"])
             return mask | missing if operator == "!=" else mask & ~missing
         found = tf.cast(tf.equal(column.values, _value(text, column.dtype)), tf.int32)
         before = tf.concat([[0], tf.cumsum(found)], axis=0)
@@ -126,5 +128,4 @@ def _value(text: Tensor, dtype: tf.DType) -> Tensor:
         check = tf.debugging.Assert(tf.reduce_any(tf.equal(text, _BOOLS)), ["A bool is one of", _BOOLS, text])
         with tf.control_dependencies([check]):
             return tf.equal(text, "True")
-    exact = dtype if dtype in (tf.float32, tf.float64, tf.int32, tf.int64) else tf.int64
-    return tf.cast(tf.strings.to_number(text, exact), dtype)
+    return tf.strings.to_number(text, dtype)

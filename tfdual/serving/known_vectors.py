@@ -81,8 +81,8 @@ class KnownVectors:
 
 
 def text_arrays(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
-    """Columns of strings as arrays of UTF-8 bytes."""
-    return [np.array(table[name].cast(pa.binary()).to_pylist(), object) for name in names]
+    """Columns of strings as arrays of UTF-8 bytes; what is missing is empty."""
+    return [np.asarray(to_numpy(table[name])) for name in names]
 
 
 def _check(folder: Path, manifest: Manifest, space: str, text_columns: Sequence[str]) -> None:

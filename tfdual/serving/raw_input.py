@@ -8,7 +8,12 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from tfdual._arrow_arrays import to_numpy
 from tfdual._typing import Tensor
+from tfdual.data.arrow_types import ARROW_TYPES
+from tfdual.data.conform import whole
+from tfdual.data.sources.memory import as_table
+from tfdual.data.values import convert
 from tfdual.schema import ColumnSchema, Schema
 
 PADDING: dict[str, Any] = {"string": "", "int64": -1, "int32": -1, "float32": np.nan, "float64": np.nan}
@@ -131,20 +136,18 @@ def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor
 
 
 def _by_name(features: Any) -> Mapping[str, Any]:
-    if hasattr(features, "to_arrow"):  # a frame of polars
-        features = features.to_arrow()
-    if isinstance(features, pa.Table | pa.RecordBatch):
-        return features.to_pydict()
-    if isinstance(features, Mapping) or hasattr(features, "columns"):
+    if isinstance(features, Mapping):
         return features
+    if (table := as_table(features)) is not None:
+        return dict(zip(table.column_names, table.columns, strict=True))
     raise TypeError(f"Raw columns come by their names, as a dict or a frame. Received a {type(features).__name__}.")
 
 
 def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
-    values = _entries(values, column)
-    if isinstance(values, Sequence) and not len(values):
-        return tf.zeros([0, *(size or 0 for size in tensor_spec(column).shape[1:])], column.dtype)
     try:
+        values = _entries(values, column)
+        if isinstance(values, Sequence) and not len(values):
+            return tf.zeros([0, *(size or 0 for size in tensor_spec(column).shape[1:])], column.dtype)
         if column.is_list and column.width is None and not isinstance(values, tf.Tensor | np.ndarray):
             values = _padded(values, PADDING[column.dtype])
         given = tf.convert_to_tensor(values, dtype_hint="float64" if column.dtype == "float64" else None)
@@ -159,13 +162,15 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
         width = f" of {column.width} numbers each" if column.width else ""
         raise ValueError(
             f"Query column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a query. "
-            f"Received {values!r}."
+            f"Received {values.to_pylist() if isinstance(values, pa.ChunkedArray) else values!r}."
         ) from error
 
 
 def _entries(values: Any, column: ColumnSchema) -> Any:
     """Tensors and arrays as they are, but times as seconds since 1970; and what is missing as its stand-in."""
-    if isinstance(values, tf.RaggedTensor):
+    if isinstance(values, pa.ChunkedArray):
+        values = _from_arrow(values, column)
+    elif isinstance(values, tf.RaggedTensor):
         values = values.to_list()
     elif hasattr(values, "dtype") and not isinstance(values, tf.Tensor):
         values = np.asarray(values)
@@ -176,6 +181,20 @@ def _entries(values: Any, column: ColumnSchema) -> Any:
     if not column.nullable or not isinstance(values, list | tuple):
         return values
     return [missing_row(column) if _is_missing(row, column) else row for row in values]
+
+
+def _from_arrow(values: pa.ChunkedArray, column: ColumnSchema) -> Any:
+    """As `tfdual.read` takes them.
+
+    Raises:
+        ValueError: a value can't become the column's type.
+    """
+    if column.is_list:
+        return values.to_pylist()
+    converted, problems = convert(whole(values), ARROW_TYPES[column.dtype])
+    if problems:
+        raise ValueError(f"rows that break a rule: {problems}")
+    return converted.to_pylist() if converted.null_count else to_numpy(converted)
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:

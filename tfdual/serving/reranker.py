@@ -17,7 +17,7 @@ class Reranker:
 
     Args:
         model: a Keras model, or a layer: from a dict of model-ready columns of `query_columns` and `item_columns`,
-            one pair a row, to scores `(pairs,)` or `(pairs, 1)`, the highest the best.
+            one pair a row, to scores `(pairs,)` or `(pairs, 1)`, the highest the best; a NaN is the least of all.
         query_columns: sequence of str. Names of query columns that it reads.
         item_columns: sequence of str. Names of item columns that it reads.
         candidates: int. How many items of the index are scored for each query; k where that is more. Defaults to 100.
@@ -74,6 +74,7 @@ class Reranker:
         batch, count = tf.unstack(tf.shape(positions))
         pairs = self._pairs(positions, query, item_at)
         scores = tf.reshape(tf.cast(self.model(pairs), tf.float32), [batch, count])
+        scores = tf.where(tf.math.is_nan(scores), tf.float32.min, scores)  # which `top_k` would put anywhere
         scores = tf.where(positions >= 0, scores, -float("inf"))
         best, places = tf.math.top_k(scores, tf.minimum(k, count))
         return tf.gather(positions, places, batch_dims=1), best

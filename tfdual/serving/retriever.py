@@ -183,7 +183,7 @@ class Retriever:
 
     def _require_item_tower(self) -> Schema:
         if not self.description["item_tower"]:
-            raise ValueError("This retriever holds no item tower: it was made with `item_tower=False`. Make it anew.")
+            raise ValueError("This retriever holds no item tower, as one of a compressor or with `item_tower=False`.")
         return Schema.from_dict(self.description["item_tower"])
 
     def upsert(self, items: Mapping[str, Any]) -> None:

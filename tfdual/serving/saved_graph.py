@@ -1,5 +1,6 @@
 """A served graph as a SavedModel."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ from tfdual._optional import require
 from tfdual._typing import Tensor
 from tfdual.serving.served_graph import ServedGraph
 
+INPUT_NAME = re.compile(r"[A-Za-z0-9.]([\w.\\/>-]*[\w.\\>-])?", re.ASCII)  # as TensorFlow lets a node be called
 Functions = Mapping[str, Callable[..., dict[str, Tensor]]]
 
 
 def save_graph(graph: ServedGraph, folder: Path) -> None:
-    """Write the graph with its signatures, and what each input is that a request leaves out."""
+    """Write the graph with its signatures, and what each input is that a request leaves out.
+
+    Raises:
+        ValueError: a column has a name that no input of a signature can have.
+    """
+    _require_input_names(graph)
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(graph, str(folder), signatures=dict(graph.functions), options=options)
     file = folder / "saved_model.pb"
@@ -25,6 +32,16 @@ def save_graph(graph: ServedGraph, folder: Path) -> None:
             for name, value in defaults.items():
                 meta_graph.signature_def[signature].defaults[name].CopyFrom(tf.make_tensor_proto(value))
     file.write_bytes(saved.SerializeToString())
+
+
+def _require_input_names(graph: ServedGraph) -> None:
+    towers = [*graph.towers.values(), *([graph.items.tower] if graph.items.tower else [])]
+    names = {name for tower in towers for name in tower.schema.column_names}
+    if bad := sorted(name for name in names if not INPUT_NAME.fullmatch(name) or name == "self"):
+        raise ValueError(
+            f"The inputs of a SavedModel are called by letters of ASCII, digits, `_`, `.`, `-` and `/`, beginning with "
+            f"a letter or digit, and not `self`. Rename the columns {bad}."
+        )
 
 
 def load_functions(folder: Path, index: dict[str, Any]) -> tuple[Any, Functions]:

@@ -143,6 +143,7 @@ class ServedGraph(tf.Module):
         tower, items = self.items.tower, self.items
         if tower is None:
             raise ValueError("Items are embedded by the item tower, and none is here.")
+        features = one_row_each(features, items.schema)
         ragged = to_ragged(features, items.schema)
         embeddings = tower.embed({name: features[name] for name in tower.schema.column_names})
         ready = tower.prepare(ragged) if items.reranker else {}

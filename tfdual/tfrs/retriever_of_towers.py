@@ -11,7 +11,13 @@ from tfdual.data import Rows, read
 from tfdual.index import BruteForce, Index
 from tfdual.schema import Schema
 from tfdual.serving import ItemColumns, Retriever, ServedGraph, ServedItems
-from tfdual.serving.corpus_columns import filterable, joined, require_different, require_same_ids, single_valued
+from tfdual.serving.corpus_columns import (
+    joined,
+    kept_columns,
+    require_different,
+    require_same_ids,
+    single_valued,
+)
 from tfdual.serving.raw_input import tensor_spec, to_ragged
 from tfdual.serving.served_graph import DEFAULT_TOWER
 from tfdual.serving.served_tower import require_space
@@ -149,10 +155,8 @@ def _read(
         ids.append(single_valued(batch, item_id, "item id").numpy())
         if embed:
             embeddings.append(item.encode(batch).numpy().astype(np.float32))
-        for name in attributes:
-            columns[name].append(single_valued(batch, name, "attribute"))
-        for name in set(filters) - set(attributes):
-            columns[name].append(filterable(batch, name))
+        for name, values in kept_columns(batch, attributes, filters).items():
+            columns[name].append(values)
     if not ids:
         raise ValueError("A retriever needs at least one item. Received none.")
     return np.concatenate(ids), embeddings, columns
