@@ -212,3 +212,11 @@ def test_reports_of_other_queries_are_not_compared(report: EvaluationReport, tmp
     (tmp_path / "per_query.parquet").unlink()
     with pytest.raises(ValueError, match=r"without values a query can't be compared. Keep per_query.parquet"):
         report.compare(EvaluationReport.load(path))
+
+
+def test_a_report_replaces_all_files_of_an_earlier_one(report: EvaluationReport, tmp_path: Path) -> None:
+    report.save(tmp_path)
+    slice_ = report.slices["country=DE"]
+    slice_.save(tmp_path, picture=False)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+    assert EvaluationReport.load(tmp_path) == slice_

@@ -144,3 +144,15 @@ def test_batches_and_blocks_of_any_size_give_the_same(monkeypatch: pytest.Monkey
     assert whole == single == blocks
     assert whole.intervals == single.intervals == blocks.intervals
     assert whole.fingerprint == single.fingerprint == blocks.fingerprint
+
+
+def test_reports_of_the_same_grades_are_compared_and_of_others_are_not() -> None:
+    def report(items: list[int], grades: list[float]) -> EvaluationReport:
+        query = queries_of(1, relevant=[[1, 2]], grades=[grades])
+        found, options = np.array([[1, 2, 3]]), EvaluationOptions(relevance="grades", bootstrap=0)
+        return evaluate_rankings(found, query, np.array(items), "relevant", ks=(2,), options=options)
+
+    first = report([1, 2, 3], [3.0, 1.0])
+    assert first.compare(report([2, 1, 3], [3.0, 1.0]))["ndcg@2"].difference == 0
+    with pytest.raises(ValueError, match="different queries"):
+        first.compare(report([2, 1, 3], [1.0, 3.0]))

@@ -194,3 +194,14 @@ def test_a_missing_item_is_just_below_a_full_list_and_nothing_beside_one_that_en
         fused = weighted_fusion([vectors, words], [0.5, 0.5], minimums=[0.0, 0.0])
         expected = {1: 0.5 + missing / 2, 2: 0.375 + missing / 2, 3: 0.5 + 0.375, 4: 0.25 + 0.375}
         assert dict(zip(fused.ids[0].tolist(), fused.scores[0].tolist(), strict=True)) == pytest.approx(expected)
+
+
+def test_sums_that_differ_by_rounding_alone_are_equal() -> None:
+    def ranking(first: int, second: int, start: int) -> list[list[int]]:
+        row = list(range(start, start + 12))
+        row[first], row[second] = 1, 2
+        return [row]
+
+    fused = reciprocal_rank_fusion([ranking(5, 10, 100), ranking(6, 5, 200), ranking(10, 6, 300)])
+    assert fused.ids[0, :2].tolist() == [1, 2]
+    assert fused.scores[0, 0] == fused.scores[0, 1]

@@ -48,10 +48,11 @@ class Corpus:
         places = np.minimum(np.searchsorted(self._sorted, ids), len(self) - 1)
         return np.where(self._sorted[places] == ids, self._order[places], -1)
 
-    def sorted_ids(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """The ids of pairs by row, then by id: the same for a corpus in any order."""
+    def by_id(self, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs by row, then by id, the same for a corpus in any order: where each stands here, and its id."""
         ranks = self._ranks[positions]
-        return self._sorted[ranks[np.lexsort((ranks, rows))]]
+        order = np.lexsort((ranks, rows))
+        return order, self._sorted[ranks[order]]
 
     def pairs(self, batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:
         """Pairs (row of the batch, position of the item) of an id column; ids of no item are left out."""

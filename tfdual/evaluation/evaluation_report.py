@@ -141,6 +141,10 @@ class EvaluationReport(dict[str, float]):
         if picture:
             picture_class()
         folder.mkdir(parents=True, exist_ok=True)
+        if not self.per_query:
+            (folder / PER_QUERY).unlink(missing_ok=True)
+        if not picture:
+            (folder / PICTURE).unlink(missing_ok=True)
         if picture:
             lines = {"all": self, **(beside or dict(list(self.slices.items())[:MOST_LINES]))}
             _written(folder / PICTURE, lambda path: draw_recall(lines, path))

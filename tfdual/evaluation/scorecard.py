@@ -77,8 +77,8 @@ class Scorecard:
         for name, column in labels.items():
             self._labels[name].append(column[rows])
             check_labels(name, np.unique(np.concatenate(self._labels[name])))
-        pairs = judged.pairs
-        self._fingerprint.update(self.asked + pairs[0], self.corpus.sorted_ids(*pairs), judged.grades)
+        order, ids = self.corpus.by_id(*judged.pairs)
+        self._fingerprint.update(self.asked + judged.pairs[0][order], ids, judged.grades[order])
         self._rows.append(self.asked + rows)
         self.asked += judged.queries
         self._outside += judged.outside

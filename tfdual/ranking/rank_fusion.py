@@ -160,7 +160,7 @@ def _fused(
     rows, items, places = first // width, codes.ravel()[first], order.ravel()[first]
     kept = every[items] != padding(ids)
     rows, items, places, sums = rows[kept], items[kept], places[kept], sums[kept]
-    sums += missing[rows]
+    sums = (sums + missing[rows]).astype(np.float32)  # ties are those of the scores that are told
     best = np.lexsort((places, -sums, rows))
     counts = np.bincount(rows, minlength=queries)
     ranks = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)  # rows are ascending already
