@@ -89,6 +89,18 @@ def test_half_precision_is_scored_in_float32() -> None:
     np.testing.assert_allclose(found, scores_by_hand(QUERIES, ITEMS), atol=2e-2)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_products_of_half_precision_neither_overflow_nor_lose_digits(dtype: str) -> None:
+    rows = tf.fill((1, 1, 64), tf.cast(40.0, dtype))  # 64 * 40^2 is above the largest float16
+    assert PolyAttention().among(rows, rows[0]).numpy().tolist() == [[102_400.0]]
+    assert PolyAttention().each(rows, rows).numpy().tolist() == [[102_400.0]]
+    queries, items = tf.cast(QUERIES, dtype), tf.cast(ITEMS, dtype)
+    wanted = scores_by_hand(tf.cast(queries, tf.float32).numpy(), tf.cast(items, tf.float32).numpy())
+    np.testing.assert_allclose(PolyAttention().among(queries, items), wanted, atol=1e-5)
+    lists = tf.tile(items[None], (3, 1, 1))
+    np.testing.assert_allclose(PolyAttention().each(queries, lists), wanted, atol=1e-5)
+
+
 def test_no_query_and_no_item_are_no_score() -> None:
     assert PolyAttention().among(QUERIES[:0], ITEMS).shape == (0, 6)
     assert PolyAttention().among(QUERIES, ITEMS[:0]).shape == (3, 0)

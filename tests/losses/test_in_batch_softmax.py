@@ -323,12 +323,13 @@ def counts_of(scores, ids, extra_ids, options) -> np.ndarray:
             there = options["in_batch"] if place < rows else options["mask"][place - rows]
             same = same_item[key] if options["distinct"] and place < rows else [place]
             left_out = any((query_of[row], other) in pairs for other in same)
-            others = place >= rows and options["row"][place - rows] not in (-1, query_of[row])
+            others = place >= rows and options["row"][place - rows] not in (-1, options["batch_row"][query_of[row]])
             if there and key not in right[row] and place == same[0] and not left_out and not others:
                 counts[row, place] = len(same)
-        if options["hardest"] and np.count_nonzero(counts[row]) > options["hardest"]:
-            lowest = np.sort(scores[row][counts[row] > 0])[-options["hardest"]]
-            counts[row][scores[row] < lowest] = 0
+        among = scores.shape[1] - options["always"]
+        if options["hardest"] and np.count_nonzero(counts[row, :among]) > options["hardest"]:
+            lowest = np.sort(scores[row, :among][counts[row, :among] > 0])[-options["hardest"]]
+            counts[row, :among][scores[row, :among] < lowest] = 0
     return counts
 
 
@@ -363,6 +364,14 @@ TOGETHER = {
     "extra of one row": {"further": 300, "row": True},
     "extra alone of one row": {"further": 300, "row": True, "in_batch": False, "masked": True, "hardest": 2},
     "extra of one row of few queries": {"further": 300, "row": True, "queries": 6, "distinct": True},
+    "extra of one row of many queries": {"further": 300, "row": True, "batch_rows": 5},
+    "extra alone of one row of many shared queries": {
+        "further": 300,
+        "row": True,
+        "batch_rows": 3,
+        "queries": 6,
+        "in_batch": False,
+    },
     "left out": {"further": 0, "pairs": 2000},
     "left out, distinct": {"further": 0, "pairs": 2000, "distinct": True},
     "left out, extra": {"pairs": 3000},
@@ -370,6 +379,9 @@ TOGETHER = {
     "hardest": {"further": 0, "hardest": 3},
     "hardest, distinct": {"further": 0, "hardest": 5, "distinct": True, "corrected": True},
     "more hardest than there are": {"hardest": 10_000},
+    "hardest, and some whatever they score": {"hardest": 3, "always": 20, "masked": True},
+    "hardest of the batch, distinct": {"hardest": 2, "always": 31, "distinct": True, "corrected": True},
+    "hardest of none": {"hardest": 2, "always": 31, "in_batch": False},
     "all": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7, "distinct": True},
     "all, no row twice": {"corrected": True, "masked": True, "pairs": 3000, "hardest": 7},
     "few queries": {"further": 0, "queries": 5},
@@ -395,7 +407,7 @@ CASES += [(300, False, name) for name in TOGETHER if name.startswith("all")]
 
 @pytest.mark.parametrize(("rows", "static", "name"), CASES)
 def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str) -> None:
-    options = {"further": 31, "in_batch": True, "distinct": False, "hardest": None} | TOGETHER[name]
+    options = {"further": 31, "in_batch": True, "distinct": False, "hardest": None, "always": 0} | TOGETHER[name]
     query, item, ids, log_probability, weight = example(rows, distinct=max(3, rows // 4))
     rng, further = np.random.default_rng(1), options["further"]
     vectors, extra_ids = rng.normal(size=(further, DIM)).astype("float32"), rng.integers(0, rows // 3 + 3, further)
@@ -403,7 +415,8 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
     if options.get("corrected"):
         offset = np.concatenate([log_probability, rng.normal(size=further)]).astype("float32")
     options["mask"] = rng.random(further) < (0.6 if options.get("masked") else 2)
-    row = rng.integers(-1, rows, further) if options.get("row") else None
+    batch_rows = options.get("batch_rows", rows)
+    row = rng.integers(-1, batch_rows, further) if options.get("row") else None
     candidates = further + options["in_batch"] * rows
     queries = min(rows, options.get("queries", rows))
     query_of = rng.permutation(np.arange(rows) % queries) if "queries" in options else np.arange(rows)
@@ -411,7 +424,12 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
     options["left_out"] = rng.integers(0, (queries, candidates), (options.get("pairs", 0), 2))
     scores = query[query_of].astype("float64") @ np.concatenate([item, vectors]).T - offset
     positive = np.sum(query[query_of].astype("float64") * item, axis=1) - offset[:rows]
-    options["row"] = np.full(further, -1) if row is None else np.where(row < 0, -1, query_of[row])  # of queries
+    options["batch_row"], batch_row = np.arange(queries), None
+    options["row"] = np.full(further, -1) if row is None else row
+    if "batch_rows" in options:
+        options["batch_row"] = batch_row = rng.integers(0, batch_rows, queries)
+    elif row is not None:
+        options["row"] = np.where(row < 0, -1, query_of[row])  # of queries
     counts = counts_of(scores, ids, extra_ids, options | {"query_of": query_of})
 
     def once(query: tf.Tensor, item: tf.Tensor, further_vectors: tf.Tensor) -> tf.Tensor:
@@ -419,7 +437,8 @@ def test_options_together_are_those_of_a_loop(rows: int, static: bool, name: str
         own = ids, offset[:rows], weight, options["distinct"]
         pairs = options["left_out"] if options.get("pairs") else None
         shared = tf.constant(query_of) if "queries" in options else None
-        return in_batch_softmax(query, item, *own, extra, pairs, options["hardest"], options["in_batch"], shared)
+        among = options["hardest"], options["in_batch"]
+        return in_batch_softmax(query, item, *own, extra, pairs, *among, shared, batch_row, options["always"])
 
     def with_gradients(*inputs: tf.Tensor) -> tuple:
         with tf.GradientTape() as tape:

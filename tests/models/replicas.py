@@ -9,7 +9,11 @@ import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch
 from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual.features import TextEncoder
+from tfdual.features.text import TextTransformer, WordPieceTokenizer
+from tfdual.models import CrossEncoder
 from tfdual.negatives import InBatch, SumOfNegatives, Uniform
+from tfdual.tailoring import DeepReranker
 
 # Of a tiny gradient Adam takes the sign, so it gets a large epsilon.
 OPTIMIZERS = {"sgd": lambda: keras.optimizers.SGD(0.1), "lazy_adam": lambda: LazyAdam(0.05, epsilon=0.1)}
@@ -76,6 +80,26 @@ def weighted_gradients(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
     return [strategy.reduce("SUM", one, axis=None).numpy() for one in found]
 
 
+def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
+    """Weights and loss of a re-ranker after a batch of weighted lists."""
+    rng = np.random.default_rng(0)
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        if cross:
+            transformer = TextTransformer(6, num_layers=1, num_heads=2, dim=8, feed_forward_dim=16, dropout=0.0)
+            words = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"])
+            made = CrossEncoder(TextEncoder(words, transformer))
+            columns = {"query": ["a", "b a"] * 4, "item": [["a", "b", "b b"]] * 8}
+        else:
+            made = DeepReranker(hidden=(4,))
+            columns = {"query_vector": rng.normal(size=(8, 4)), "vector": rng.normal(size=(8, 3, 4))}
+        made.compile(keras.optimizers.SGD(0.5))
+    labels, weights = np.eye(3)[np.arange(8) % 3], np.arange(1, 9) / 4
+    rows = tf.data.Dataset.from_tensor_slices((columns, labels, weights)).batch(8)
+    loss = made.fit(rows, verbose=0).history["loss"][0]
+    return [*made.get_weights(), np.array(loss)]
+
+
 def require_equal(found: list[np.ndarray], wanted: list[np.ndarray], case: str) -> None:
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6, err_msg=case)
@@ -102,6 +126,8 @@ def main() -> None:
         found, wanted = (weights_after_two_steps(strategy, "sgd", **options) for strategy in (mirrored, single))
         require_equal(found, wanted, f"{case}")
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
+    for name, cross in (("re-ranker", False), ("cross-encoder", True)):
+        require_equal(rankings(mirrored, cross), rankings(single, cross), name)
 
 
 if __name__ == "__main__":

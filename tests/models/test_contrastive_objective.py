@@ -172,6 +172,17 @@ def test_only_the_hardest_negatives_count(loss: object) -> None:
     assert loss_of(made, inputs) == pytest.approx(softmax_loop(own, others, kept).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", [None, losses.sampled_softmax])
+def test_the_hardest_of_the_batch_leave_the_negatives_of_other_sources_alone(loss: object) -> None:
+    inputs = batch(item_id=tf.constant([7, 3, 5, 2, 1, 9], tf.int64), shown=tf.constant([[4, 6, 8, 10]] * 6, tf.int64))
+    made = model(negatives=InBatch(hardest=2) + ColumnNegatives("shown"), loss=loss)
+    own, others = scores_of(made, np.array([7, 3, 5, 2, 1, 9] + [4, 6, 8, 10] * 6), inputs)
+    np.fill_diagonal(others, -np.inf)
+    kept = others >= np.sort(others[:, :6], axis=1)[:, [-2]]
+    kept[:, 6:] = True
+    assert loss_of(made, inputs) == pytest.approx(softmax_loop(own, others, kept).mean(), rel=1e-5)
+
+
 def test_memory_brings_the_items_of_the_batch_before() -> None:
     first, second = batch(), batch(item_id=tf.constant([2, 4, 5, 6, 1, 10], tf.int64))
     made = model(negatives=InBatch() + CrossBatchMemory(6))

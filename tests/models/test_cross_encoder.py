@@ -351,6 +351,26 @@ def test_ranks_are_those_of_the_scores(directory: Path) -> None:
         model.rank(["tea"], [["milk"]], k=0)
 
 
+def test_dialogues_without_turns_are_ranked_as_an_empty_text_is(directory: Path) -> None:
+    pairs = TextPairEncoder(TextEncoder.from_directory(directory), separator=" and ")
+    model = CrossEncoder(pairs)
+    wanted = model.rank(["", "", "tea"], ITEMS)
+    for block in (1, 6, 9):
+        found = model.rank([[], [], ["tea"]], ITEMS, pairs_at_once=block)
+        np.testing.assert_array_equal(found.positions, wanted.positions)
+        np.testing.assert_allclose(found.scores, wanted.scores, atol=5e-5)
+    np.testing.assert_allclose(model.rank([[], []], ITEMS[:2]).scores, wanted.scores[:2], atol=5e-5)
+
+
+def test_lists_of_ids_are_ranked_by_where_a_block_holds_none() -> None:
+    kinds = ColumnSchema("kinds", [Tags.USER, Tags.CATEGORICAL], {"domain": {"name": "kind", "max": 4}}, is_list=True)
+    model = tiny(0, features=InputBlock(Schema([kinds]), aggregation="concat") >> MLPBlock([3]))
+    queries = {"query": ["tea", "tea"], "kinds": [[], [1, 2]]}
+    found = model.rank(queries, {"item": [["milk"], ["milk"]]}, pairs_at_once=1)
+    inputs = {"query": tf.constant(["tea", "tea"]), "kinds": tf.ragged.constant([[], [1, 2]], dtype=tf.int64)}
+    np.testing.assert_allclose(found.scores, model(inputs | {"item": tf.constant([["milk"]] * 2)}), atol=1e-5)
+
+
 def test_ranks_by_further_columns_are_those_of_the_scores() -> None:
     model = tiny(0, features=features())
     inputs = {"query": np.array(QUERIES), "item": np.array(ITEMS), **beside(3, 3)}

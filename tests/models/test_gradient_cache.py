@@ -82,6 +82,44 @@ def test_moving_averages_move_once_a_step() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_last_batch_of_few_rows_leaves_no_weight_without_a_number() -> None:
+    made = model(4, keras.layers.BatchNormalization())
+    made.compile(keras.optimizers.SGD(0.05))
+    data = tf.data.Dataset.from_tensors(batch()).unbatch().repeat(2).take(9).batch(6)
+    made.fit(data, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in made.get_weights())
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_fewer_rows_than_parts_have_the_gradient_of_the_whole_batch(l2: float) -> None:
+    made, whole = (model(1, keras.layers.BatchNormalization(), l2=l2) for _ in range(2))
+    inputs = {name: values[:3] for name, values in batch().items()}
+
+    def loss_of(embeddings: dict[str, tf.Tensor]) -> tf.Tensor:
+        return made._pair_loss(inputs, embeddings, None, training=True)
+
+    loss, gradients = gradients_in_parts(made, inputs, 4, loss_of, lambda loss: loss)
+    with tf.GradientTape() as tape:
+        kept = whole.compute_loss(inputs, None, whole(inputs, training=True))
+    wanted = tape.gradient(kept, [weight.value for weight in whole.trainable_weights])
+    assert float(loss) == pytest.approx(float(kept), rel=1e-5)
+    for found, expected in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(found), tf.convert_to_tensor(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_one_graph_trains_batches_of_many_and_of_few_rows() -> None:
+    made = model(4)
+    made.compile(keras.optimizers.SGD(0.05))
+    traced: list[int] = []
+    encode = made.encode_query
+    made.encode_query = lambda *args, **kwargs: (traced.append(1), encode(*args, **kwargs))[1]
+    data = tf.data.Dataset.from_tensors(batch()).unbatch().repeat(2).take(9).batch(6)
+    made.fit(data, verbose=0)
+    once = len(traced)
+    made.fit(data, epochs=2, verbose=0)
+    assert len(traced) == once == 8  # each part twice
+
+
 def test_parts_below_one_are_refused() -> None:
     with pytest.raises(ValueError, match="parts is 1 or more. Received 0"):
         model(0)

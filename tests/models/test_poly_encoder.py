@@ -12,13 +12,13 @@ import tfdual
 from tests.features.text.tiny_model import DIM, LAYERS, PIECES, POSITIONS, bert_states, bert_tensors, write_model
 from tests.index.test_poly_index import poly_scores
 from tests.models.fresh_process import require_equal_answers
-from tfdual import ColumnSchema, Schema, Tags
+from tfdual import ColumnSchema, InputBlock, MLPBlock, Schema, Tags
 from tfdual.evaluation import EvaluationOptions
 from tfdual.features import TextEncoder
 from tfdual.index import PolyIndex, ScaNN
 from tfdual.models import PolyEncoder
 from tfdual.models.dialogue_tokens import dialogue_ids
-from tfdual.negatives import InBatch, TextNegatives
+from tfdual.negatives import CrossBatchMemory, InBatch, MinedNegatives, TextNegatives
 from tfdual.preprocessing import Passthrough
 from tfdual.towers import BertTower, DualEncoderBlock
 
@@ -212,6 +212,30 @@ def test_given_candidates_are_negatives_of_the_batch_or_of_their_row_and_the_rig
         kept[:, 8:] &= [[row == place for row, _ in named] for place in range(8)]
     found = float(model.compute_loss(inputs, None, outputs))
     assert found == pytest.approx(loss_by_hand(scores, kept), rel=1e-4)
+
+
+@pytest.mark.parametrize("margin", [None, -1e3])
+def test_mined_and_remembered_items_are_negatives(directory: Path, margin: float | None) -> None:
+    encoder = TextEncoder.from_directory(directory, trainable_layers=1, dropout=0.0)
+    answer_id = ColumnSchema("answer_id", [Tags.ITEM, Tags.ITEM_ID], {"domain": {"max": 20}})
+    block = InputBlock(Schema([answer_id]), aggregation="concat") >> MLPBlock([DIM])
+    mined = MinedNegatives(2, ranks=(0, 2), margin=margin).adapt(
+        [{"answer_id": np.array([11, 12])}],
+        lambda query, k: (np.tile([0, 1], (len(query), 1)), np.zeros((len(query), 2))),
+        item_id="answer_id",
+    )
+    source = InBatch() + mined + CrossBatchMemory(8)
+    options = {"codes": 3, "temperature": 4.0, "sampling_correction": False, "negatives": source}
+    model = PolyEncoder(Schema([HISTORY, answer_id]), encoder, item=block, **options)
+    inputs = batch() | {"answer_id": tf.range(1, 9, dtype=tf.int64)}
+    outputs = model(inputs)
+    items = model.encode_item({"answer_id": tf.constant([*range(1, 9), *[11, 12] * 8], tf.int64)}).numpy()
+    scores = poly_scores(outputs["query"].numpy(), items) / 4
+    kept = np.concatenate([~np.eye(8, dtype=bool), np.ones((8, 16), bool)], axis=1)
+    wanted = loss_by_hand(scores, kept)
+    again = loss_by_hand(np.concatenate([scores, scores[:, :8]], axis=1), np.concatenate([kept, kept[:, :8]], axis=1))
+    for loss in (wanted, again):  # the memory holds the batch once it was seen
+        assert float(model.compute_loss(inputs, None, outputs)) == pytest.approx(loss, rel=1e-4)
 
 
 def test_a_gradient_reaches_the_codes_both_encoders_and_the_projection(directory: Path) -> None:

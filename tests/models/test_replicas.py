@@ -18,6 +18,8 @@ CASES = [
     "{'known_positives': 'user_id'}",
     "{'known_positives': 'user_id', 'distinct_queries': 'user_id'}",
     "weighted",
+    "re-ranker",
+    "cross-encoder",
 ]
 
 

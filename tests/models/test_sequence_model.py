@@ -69,20 +69,27 @@ def pairs(made: SequenceModel, lists: list[list[int]]) -> list[Pair]:
     """Query, item, all items of the list, and number of the list."""
     found = []
     for number, ids in enumerate(lists):
-        ids = ids[-LENGTH - 1 :]
-        if len(ids) > 1:
-            queries = states(made, ids[:-1])
-            found += [(query, item, set(ids), number) for query, item in zip(queries, ids[1:], strict=True)]
+        last = ids[-LENGTH - 1 :]
+        if len(last) > 1:
+            queries = states(made, last[:-1])
+            found += [(query, item, set(ids), number) for query, item in zip(queries, last[1:], strict=True)]
     return found
 
 
-def loop(made: SequenceModel, lists: list[list[int]], weight: np.ndarray | None = None, more: tuple = ()) -> float:
-    """The softmax of each pair among the items of all pairs and further ones, but those of its own list."""
+def loop(
+    made: SequenceModel,
+    lists: list[list[int]],
+    weight: np.ndarray | None = None,
+    more: tuple = (),
+    refused: list[list[int]] | None = None,
+) -> float:
+    """The softmax of each pair among the items of all pairs, further ones, and those that its list alone refused."""
     items, every = unit(table_of(made)), pairs(made, lists)
     candidates = [item for _, item, _, _ in every] + list(more)
     found = []
-    for query, item, own, _ in every:
-        scores = [query @ items[j] / TEMPERATURE for j in [item, *(j for j in candidates if j not in own)]]
+    for query, item, own, number in every:
+        others = candidates + ([] if refused is None else refused[number])
+        scores = [query @ items[j] / TEMPERATURE for j in [item, *(j for j in others if j not in own)]]
         found.append(np.logaddexp.reduce(scores) - scores[0])
     weights = None if weight is None else [weight[number] for *_, number in every]
     return float(np.average(found, weights=weights))
@@ -108,6 +115,14 @@ def test_items_of_other_sources_are_negatives_too() -> None:
     made = model(negatives=InBatch() + ColumnNegatives("shown"))
     inputs = ragged(LISTS) | {"shown": tf.constant([[2, 0], [9, 1], [0, 0], [0, 0], [6, 0]], tf.int64)}
     assert loss_of(made, inputs) == pytest.approx(loop(made, LISTS, more=(2, 9, 1, 6)), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [None, losses.sampled_softmax])
+def test_what_a_list_refused_is_a_negative_at_each_of_its_positions_alone(loss: object) -> None:
+    refused = [[2, 9], [6], [], [1, 1], [11, 5, 2]]  # 11 is an item of the last list itself
+    made = model(negatives=InBatch() + ColumnNegatives("refused", shared=False), loss=loss, temperature=TEMPERATURE)
+    inputs = ragged(LISTS) | {"refused": tf.ragged.constant(refused, dtype=tf.int64)}
+    assert loss_of(made, inputs) == pytest.approx(loop(made, LISTS, refused=refused), rel=1e-5)
 
 
 def test_negatives_are_drawn_from_the_catalogue() -> None:
@@ -179,9 +194,20 @@ def test_batch_without_a_pair_has_nothing_to_learn(lists: list, options: dict) -
 @pytest.mark.parametrize("length", [1, LENGTH])
 def test_of_a_longer_list_the_last_items_count(length: int) -> None:
     made = model(max_length=length)
-    whole, rest = ragged([[9, 2, *LISTS[4]], [5, 4]]), ragged([LISTS[4][-length - 1 :], [5, 4]])
+    whole, rest = ragged([[9, 2, *LISTS[4]], [7, 5]]), ragged([LISTS[4][-length - 1 :], [7, 5]])
     assert loss_of(made, whole) == pytest.approx(loss_of(made, rest), rel=1e-5)
     np.testing.assert_allclose(made.encode_query(whole)[0], states(made, LISTS[4][-length:])[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("options", [{}, {"loss": losses.sampled_softmax, "temperature": TEMPERATURE}])
+def test_items_before_the_last_ones_of_a_list_are_no_negatives_either(padded: bool, options: dict) -> None:
+    made = model(negatives=InBatch() + ColumnNegatives("shown"), **options)
+    lists = [LISTS[4], [5, 4, 3]]  # the first list begins with 4 and 3
+    inputs = ragged(lists)
+    inputs = {"history": inputs["history"].to_tensor()} if padded else inputs
+    inputs |= {"shown": tf.constant([[4, 2], [3, 8]], tf.int64)}
+    assert loss_of(made, inputs) == pytest.approx(loop(made, lists, more=(4, 2, 3, 8)), rel=1e-5)
 
 
 def test_ragged_and_padded_lists_are_the_same_wherever_the_padding_stands() -> None:

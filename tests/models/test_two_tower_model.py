@@ -312,3 +312,14 @@ np.savez({str(tmp_path / "found.npz")!r}, loss=loss, **model(inputs))
     assert set(found) == {"loss", "query", "item"}
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-6)
+
+
+def test_unknown_items_are_encoded_by_their_own_columns() -> None:
+    inputs = batch() | {"item_id": tf.constant([1, 0, 0, 1, 0, 2], tf.int64)}
+    model = sample_model(distinct_items=True, distinct_queries="user_id")
+    inputs["user_id"] = tf.constant([0, 0, 3, 0, 3, 0], inputs["user_id"].dtype)
+    wanted, found = model(inputs), model(inputs, training=True)
+    places = {"item": [0, 1, 2, 0, 4, 5], "query": [0, 1, 2, 3, 2, 5]}
+    for side, rows in places.items():
+        np.testing.assert_allclose(found[side], wanted[side].numpy()[rows], rtol=1e-5, atol=1e-6)
+        assert len(np.unique(wanted[side].numpy().round(4), axis=0)) == 6

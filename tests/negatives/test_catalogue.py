@@ -128,7 +128,7 @@ def test_what_is_no_dict_is_refused() -> None:
 
 
 def test_strings_are_refused() -> None:
-    with pytest.raises(ValueError, match="column 'title' of the items holds object"):
+    with pytest.raises(ValueError, match="column 'title' of the items holds object. A catalogue keeps numbers alone"):
         Catalogue([{"item_id": np.array([1]), "title": tf.constant(["a"])}])
 
 

@@ -106,6 +106,13 @@ def test_it_keeps_float32_and_gives_the_type_of_the_batch(dtype: str) -> None:
     assert memory.embeddings.dtype == "float32"
 
 
+def test_items_of_several_vectors_are_refused() -> None:
+    vectors = tf.ones((2, 3, DIM))
+    step = Batch({}, vectors, Items(vectors, tf.constant([5, 6], tf.int64)), encoder(vectors))
+    with pytest.raises(ValueError, match=r"one vector an item. Received items of several, of the shape \(2, 3, 4\)"):
+        CrossBatchMemory(4).draw(step)
+
+
 @pytest.mark.parametrize("arguments", [(0, 0), (5, -1)])
 def test_sizes_out_of_range_are_refused(arguments: tuple) -> None:
     with pytest.raises(ValueError, match="size >= 1 and warm_up >= 0. Received"):

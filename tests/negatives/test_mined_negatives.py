@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.negatives.toy import DIM, batch, corpus, table
+from tests.negatives.toy import DIM, batch, corpus, encoder, table
 from tfdual import BruteForce
 from tfdual._items import Items
 from tfdual.negatives import Batch, Catalogue, MinedNegatives
@@ -65,6 +65,38 @@ def test_margin_leaves_out_what_scores_close_to_the_own_item() -> None:
     ]
     assert [sorted(row) for row in drawn(items, len(IDS))] == wanted
     assert any(len(row) < ITEMS - 1 for row in wanted)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "l2"])
+def test_margin_is_from_the_own_items_score_as_the_search_gives_it_also_before_the_ranks(distance: str) -> None:
+    index = BruteForce(distance).build(EMBEDDINGS[1:])
+    mined = MinedNegatives(ITEMS - 1, ranks=(1, ITEMS), margin=0.5).adapt(corpus(ITEMS), index.search_positions)
+    items, queries = EMBEDDINGS[1:], EMBEDDINGS[IDS]
+    cosines = items @ queries.T / np.linalg.norm(items, axis=1)[:, None] / np.linalg.norm(queries, axis=1)
+    scores = cosines if distance == "cosine" else -((items[:, None] - queries) ** 2).sum(axis=-1)
+    wanted = [(np.flatnonzero(scores[:, row] <= scores[query - 1, row] - 0.5) + 1) for row, query in enumerate(IDS)]
+    found = drawn(mined.draw(step(IDS)), len(IDS))
+    assert [sorted(row) for row in found] == [row.tolist() for row in wanted]
+    assert min(map(len, found)) < ITEMS - 1
+
+
+def test_an_own_item_that_is_not_found_has_the_score_of_the_model_whose_queries_are_several_vectors() -> None:
+    queries = tf.constant([[[1.0, 0], [0, 1]], [[2.0, 0], [0, 0]]])
+    own = Items(tf.constant([[3.0, 1], [1, 1]]), tf.constant([31, 32], tf.int64))  # best products: 3 and 2
+
+    def best(query: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_max(tf.einsum("bvd,bcd->bcv", query, item), axis=2)
+
+    seen = []
+
+    def search(query: tf.Tensor, k: int) -> tuple:
+        seen.append(query.shape)
+        return np.array([[0, 1, 2]] * 2), np.array([[2.6, 2.4, 1.4]] * 2)
+
+    mined = MinedNegatives(3, ranks=(0, 3), margin=0.5).adapt(corpus(ITEMS), search)
+    items = mined.draw(Batch({}, queries, own, encoder(tf.zeros((ITEMS, 2))), best))
+    assert [sorted(row) for row in drawn(items, 2)] == [[2, 3], [3]]
+    assert seen == [(2, 2, 2)]
 
 
 def test_fewer_items_than_ranks_are_masked_at_the_end() -> None:

@@ -42,6 +42,12 @@ def two_towers(query: BertTower, item: BertTower) -> tfdual.TwoTowerBlock:
     return tfdual.TwoTowerBlock(SCHEMA, query, item)
 
 
+def test_its_dtype_is_that_of_the_features_and_of_a_copy(directory: Path) -> None:
+    tower = BertTower(Schema([QUERY]), encoder(directory), dtype="mixed_bfloat16")
+    assert tower.features.compute_dtype == "bfloat16"
+    assert tower.set_schema(Schema([ITEM])).features.compute_dtype == "bfloat16"
+
+
 def fitted(towers: tfdual.TwoTowerBlock) -> tuple[tfdual.TwoTowerModel, tfdual.Rows, tfdual.Preprocessor]:
     rows = tfdual.read(TABLE, SCHEMA)
     prep = tfdual.Preprocessor(SCHEMA, {"question": Passthrough(), "title": Passthrough()}).adapt(rows)

@@ -36,6 +36,14 @@ def test_initializers_and_regularization_are_those_of_the_options() -> None:
     assert [float(loss) for loss in block.losses] == [2.0, 2.0]
 
 
+def test_rows_have_the_dtype_of_the_block() -> None:
+    block = MatrixFactorizationBlock(SCHEMA, dim=4, dtype="mixed_bfloat16")
+    block(batch())
+    layers = [block.query, block.item, *(tower.block for tower in (block.query, block.item)), *block.tables.values()]
+    assert {layer.compute_dtype for layer in layers} == {"bfloat16"}
+    assert {weight.dtype for weight in block.weights} == {"float32"}
+
+
 def test_it_trains_in_the_model_and_comes_back(tmp_path: Path) -> None:
     model = TwoTowerModel(MatrixFactorizationBlock(SCHEMA, dim=8, post="l2-norm"))
     model.compile(keras.optimizers.SGD(1.0))

@@ -308,6 +308,25 @@ def test_copy_gives_towers_of_their_own_that_share_their_tables() -> None:
     assert len(copied.weights) == len(towers.weights)
 
 
+def test_its_dtype_is_that_of_what_it_makes_and_is_saved(tmp_path: Path) -> None:
+    body = MLPBlock([4], dtype="mixed_bfloat16")
+    towers = block(query_tower=body, dtype="mixed_bfloat16")
+    made = [towers.query, towers.item, *(tower.block.layers[0] for tower in (towers.query, towers.item))]
+    assert {layer.compute_dtype for layer in (*made, *towers.tables.values())} == {"bfloat16"}
+    model = TwoTowerModel(towers)
+    before = model(batch())
+    assert {vectors.dtype for vectors in before.values()} == {tf.bfloat16}
+    assert {weight.dtype for weight in towers.trainable_weights} == {"float32"}
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.towers.query.compute_dtype == loaded.towers.item.compute_dtype == "bfloat16"
+    for side, vectors in loaded(batch()).items():
+        assert vectors.dtype == tf.bfloat16
+        np.testing.assert_array_equal(tf.cast(vectors, tf.float32), tf.cast(before[side], tf.float32))
+    assert towers.set_schema(SCHEMA.excluding_by_name(["age"])).query.compute_dtype == "bfloat16"
+    assert towers.set_post("l2-norm").query.compute_dtype == "bfloat16"
+
+
 def experts(**kwargs) -> SequentialBlock:
     mixture = MixtureOfExpertsBlock(MLPBlock([4]), num_experts=1, num_shared_experts=2, **kwargs)
     return MLPBlock([6]) >> mixture

@@ -41,6 +41,7 @@ class PolyAttention(Interaction):
 
     def among(self, query: Tensor, item: Tensor) -> Tensor:
         """`(queries, codes, dim)`, `(items, dim)` -> `(queries, items)`."""
+        query, item = ops.cast(query, "float32"), ops.cast(item, "float32")
         queries, codes, dim = ops.shape(query)
         products = ops.matmul(item, ops.transpose(ops.reshape(query, (queries * codes, dim))))
         products = ops.reshape(products, (ops.shape(item)[0], queries, codes))
@@ -48,6 +49,7 @@ class PolyAttention(Interaction):
 
     def each(self, query: Tensor, item: Tensor) -> Tensor:
         """`(batch, codes, dim)`, `(batch, candidates, dim)` -> `(batch, candidates)`."""
+        query, item = ops.cast(query, "float32"), ops.cast(item, "float32")
         return self._scores(ops.matmul(item, ops.swapaxes(query, 1, 2)), is_there(query)[:, None])
 
     def pooled(self, query: Tensor) -> Tensor:
@@ -57,7 +59,6 @@ class PolyAttention(Interaction):
 
     def _scores(self, products: Tensor, there: Tensor) -> Tensor:
         """From the products of items and codes, `(..., codes)`, to `(...)`; `there`: which codes are."""
-        products = ops.cast(products, "float32")
         logits = products if self.scale == 1 else self.scale * products
         logits = logits + ops.where(there, 0.0, -float("inf"))
         most = ops.max(logits, axis=-1, keepdims=True, initial=-float("inf"))  # also of no item

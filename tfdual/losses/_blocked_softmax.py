@@ -24,9 +24,10 @@ class Negatives:
     own: Tensor | None = None  # (queries,), the one candidate that is the query's own item
     places: tuple[Tensor, Tensor] | None = None  # (queries,), (candidates,): equal where it is the query's own item
     left_out: Tensor | None = None  # (pairs, 2), a query and a candidate, in the order of the queries
-    hardest: int | None = None
+    hardest: int | None = None  # of all candidates but the last ones
     log_count: Tensor | None = None  # (candidates,), what is added once the hardest are chosen
-    row: Tensor | None = None  # (candidates,), int32, the one query that it is a negative of; -1: of all
+    batch_rows: tuple[Tensor, Tensor] | None = None  # (queries,), (candidates,), int32: a negative if equal, or -1
+    always: Count = 0  # how many candidates, the last ones, are there whatever `hardest` says
 
 
 def loss_and_gradients(
@@ -72,8 +73,9 @@ def _scorer(vectors: Tensor, negatives: Negatives, count: Count, size: Count) ->
     is_last = ops.concatenate([ops.zeros_like(vectors[1:, 0]), ops.ones((1,))], axis=0)
     bias = ops.where(is_last > 0, 0.0, fill(negatives.bias, spare, -float("inf")))
     columns = ops.transpose(ops.concatenate([vectors, bias[:, None], is_last[:, None]], axis=1))
-    without_own, without_others = _without_own(negatives, count, size), _without_others(negatives, size)
-    log_count = None if negatives.log_count is None else fill(negatives.log_count, spare, 0.0)[:-1]
+    without_own, without_others = _without_own(negatives, count, size), _without_others(negatives, count, size)
+    log_count = None if negatives.log_count is None else fill(negatives.log_count, spare, 0.0)
+    among = ops.shape(negatives.bias)[0] - negatives.always
     pairs_of = None if negatives.left_out is None else _pairs_by_block(negatives.left_out, count, size)
 
     def scores_of(block: Count, query: Tensor, positive: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ def _scorer(vectors: Tensor, negatives: Negatives, count: Count, size: Count) ->
         scores = without_others(without_own(scores, block), block)
         if pairs_of is not None:
             scores = _without(scores, pairs_of(block))
-        return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, log_count)
+        return scores if negatives.hardest is None else _with_hardest(scores, negatives.hardest, among, log_count)
 
     return scores_of
 
@@ -99,16 +101,16 @@ def _without_own(negatives: Negatives, count: Count, size: Count) -> Callable:
     return lambda scores, block: scores
 
 
-def _without_others(negatives: Negatives, size: Count) -> Callable:
-    """A function of scores and block: the scores with minus infinity at what is another query's negative alone."""
-    if negatives.row is None:
+def _without_others(negatives: Negatives, count: Count, size: Count) -> Callable:
+    """A function of scores and block: the scores with minus infinity at what another batch row's queries have alone."""
+    if negatives.batch_rows is None:
         return lambda scores, block: scores
-    row = fill(negatives.row, _spare(negatives.bias), -1)
-    queries = ops.arange(size, dtype="int32")
+    of_queries = cut(negatives.batch_rows[0], count, size)
+    of_candidates = fill(negatives.batch_rows[1], _spare(negatives.bias), -1)
 
     def without(scores: Tensor, block: Count) -> Tensor:
-        own = ops.equal((queries + block * size)[:, None], row)
-        return ops.where(ops.logical_or(own, row < 0), scores, -float("inf"))
+        own = ops.equal(of_queries[block][:, None], of_candidates)
+        return ops.where(ops.logical_or(own, of_candidates < 0), scores, -float("inf"))
 
     return without
 
@@ -129,12 +131,12 @@ def _without(scores: Tensor, pairs: Tensor) -> Tensor:
     return ops.scatter_update(scores, pairs, ops.full((ops.shape(pairs)[0],), -float("inf")))
 
 
-def _with_hardest(scores: Tensor, hardest: int, log_count: Tensor | None) -> Tensor:
-    """Scores with the hardest negatives of each row alone, and the positive in the last column."""
-    others, positive = scores[:, :-1], scores[:, -1:]
-    lowest = ops.top_k(others, at_most(hardest, ops.shape(others)[1]))[0][:, -1:]
-    others = ops.where(others < lowest, -float("inf"), others)
-    return ops.concatenate([others if log_count is None else others + log_count, positive], axis=1)
+def _with_hardest(scores: Tensor, hardest: int, among: Count, log_count: Tensor | None) -> Tensor:
+    """Scores with the hardest of each row's first ones, `among` so many, and all that come after these."""
+    first, others = scores[:, :among], scores[:, among:]
+    lowest = ops.top_k(first, at_most(hardest, among))[0][:, -1:]
+    scores = ops.concatenate([ops.where(first < lowest, -float("inf"), first), others], axis=1)
+    return scores if log_count is None else scores + log_count
 
 
 def _spare(candidates: Tensor) -> Count:

@@ -1,6 +1,6 @@
 """Softmax over the items of the batch, and over further negatives, in blocks of rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keras import ops
 
@@ -23,6 +23,8 @@ def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
     hardest: int | None = None,
     in_batch: bool = True,
     query_of: Tensor | None = None,
+    batch_row: Tensor | None = None,
+    always: Tensor | int = 0,
 ) -> Tensor:
     """Mean cross-entropy of each query's own item among all items of the batch, and further negatives.
 
@@ -42,8 +44,8 @@ def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
         distinct: bool. Score an item that stands `n` times in the batch once as a negative, by its first row, and
             count it `n` times. Where rows of one id have one embedding, the result is the same, and faster the
             more often items repeat. TensorFlow backend only. Defaults to `False`.
-        extra: `Items`. Further negatives of every query, or of the query of its `row`, but of those whose positive has
-            the same id. What its mask leaves out gets a gradient of 0, whatever its embedding holds. Defaults to
+        extra: `Items`. Further negatives of every query, or of the queries of its `row`, but of those whose positive
+            has the same id. What its mask leaves out gets a gradient of 0, whatever its embedding holds. Defaults to
             `None`: none.
         left_out: int `(pairs, 2)`, pairs of a row and a candidate that is none of its negatives, in any order.
             Candidates are counted through the batch's rows, then the extra items; with `in_batch=False`, through
@@ -56,6 +58,11 @@ def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
             each of its rows has an item at least. The items of a query are none of its negatives, so that its scores
             are computed once for all of them; `left_out` names rows of `query`. TensorFlow backend only. Defaults to
             `None`: row `b` is the positive of query `b`.
+        batch_row: int, one for each row of `query`. The row of the training batch that it is of, which the `row` of
+            `extra` counts: that of a list gives a query for each of its positions. Defaults to `None`: the query of
+            `item[b]` is of row `b`.
+        always: int. So many of the extra items, the last ones, are negatives whatever `hardest` says; it chooses among
+            the others and the batch's. Defaults to 0.
 
     Returns:
         A scalar, float32.
@@ -81,7 +88,11 @@ def in_batch_softmax(  # noqa: PLR0913 (the options of a loss)
     weight = weight / ops.maximum(ops.sum(weight), 1e-12)
     offset = ops.zeros((rows,)) if log_probability is None else ops.stop_gradient(ops.cast(log_probability, "float32"))
     batch = _candidates_of_batch(item_ids, rows, distinct, in_batch)
+    batch_rows = None
+    if extra is not None and extra.row is not None:
+        batch_rows = _batch_rows(batch, row_of(extra), query_of, batch_row, ops.shape(query)[0])
     negatives = _negatives(batch, item_ids, offset, extra, left_out, hardest, query_of)
+    negatives = replace(negatives, batch_rows=batch_rows, always=always)
 
     @ops.custom_gradient
     def blocked(query: Tensor, item: Tensor, *further: Tensor) -> tuple:
@@ -167,16 +178,22 @@ def _negatives(
         left_out = of_queries if left_out is None else ops.concatenate([of_queries, left_out], axis=0)
     left_out = None if left_out is None else _in_order_of_queries(left_out)
     own = batch.own if places is None and query_of is None else None
-    row = None if extra is None or extra.row is None else _queries_alone(count, extra, query_of)
-    return Negatives(bias, own, places, left_out, hardest, log_count, row)
+    return Negatives(bias, own, places, left_out, hardest, log_count)
 
 
-def _queries_alone(count: Tensor | int, extra: Items, query_of: Tensor | None) -> Tensor:
-    """The one query that each candidate is a negative of, or -1, int32: after `count` of the batch, the extra items."""
-    row = row_of(extra)
-    if query_of is not None:
-        row = ops.where(row < 0, -1, ops.take(query_of, ops.maximum(row, 0)))
-    return ops.concatenate([ops.full((count,), -1, "int32"), row], axis=0)
+def _batch_rows(
+    batch: _BatchCandidates, row: Tensor, query_of: Tensor | None, batch_row: Tensor | None, queries: Tensor | int
+) -> tuple[Tensor, Tensor]:
+    """The row of the batch of each query, and the one that alone has each candidate, or -1: those of the batch first.
+
+    Queries that several rows share count as rows themselves.
+    """
+    if batch_row is None:
+        batch_row = ops.arange(queries)
+        if query_of is not None:
+            row = ops.where(row < 0, -1, ops.take(query_of, ops.maximum(row, 0)))
+    of_batch = ops.full_like(batch.of_rows(batch.own), -1)
+    return ops.cast(batch_row, "int32"), ops.concatenate([of_batch, row], axis=0)
 
 
 def _items_of_queries(batch: _BatchCandidates, item_ids: Tensor, extra: Items | None, query_of: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.interactions import InnerProduct, Interaction
 from tfdual.losses import LearnedTemperature, sampled_softmax
+from tfdual.models.encoded_once import told_apart
 from tfdual.models.function_config import function_config, function_from
 from tfdual.models.pairs import KnownItems, Pairs
 from tfdual.models.scoring import Loss, Scoring
@@ -48,8 +49,9 @@ class ContrastiveObjective(keras.layers.Layer):
         several_positives: bool. Known positives among the candidates are positives of the query; the `loss` must take
             several. Else they are left out. Defaults to `False`.
         distinct_items: bool. Encode and score an item that stands several times in the batch once, by its first row,
-            and count it as often: exact where an item's columns depend on the item alone, and faster. On backends other
-            than TensorFlow every row is encoded and scored. Defaults to `True`.
+            and count it as often: exact where an item's columns depend on the item alone, and faster. Items of the id
+            0, unknown ones, are encoded each, and as negatives the first of them stands for all. On backends other than
+            TensorFlow every row is encoded and scored. Defaults to `True`.
 
     Raises:
         TypeError: a loss that is no function, negatives that are no source, a temperature that is no number.
@@ -174,7 +176,7 @@ class ContrastiveObjective(keras.layers.Layer):
             log_probability = self.log_probability(columns) if known else None  # a source asks for it if it needs it
             return Items(encode_item(columns), columns[self.item_id], log_probability)
 
-        batch = Batch(columns, pairs.query, pairs.item, encoded)
+        batch = Batch(columns, pairs.query, pairs.item, encoded, interaction.each)
         extra, log_count = self.negatives.candidates(batch)
         item = replace(pairs.item, log_probability=log_count)
         loss = self._scoring(interaction, self.negatives.includes_batch)(replace(pairs, item=item), extra)
@@ -219,7 +221,9 @@ class ContrastiveObjective(keras.layers.Layer):
         known = column_of(columns, self.known_positives, "known positives")
         if is_ragged(known) or len(known.shape) == 2:
             return KnownItems(known)
-        return KnownItems(*ids_by_key(known, columns[self.item_id]), distinct_queries == self.known_positives)
+        if once := distinct_queries == self.known_positives:
+            known = told_apart(known)
+        return KnownItems(*ids_by_key(known, columns[self.item_id]), once)
 
     def get_config(self) -> dict:
         pair = isinstance(self.temperature, (tuple, list))

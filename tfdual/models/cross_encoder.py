@@ -18,6 +18,7 @@ from tfdual.features import TextEncoder
 from tfdual.features.text import TextPairEncoder
 from tfdual.features.text.text_transformer import check_layers
 from tfdual.models.candidate_pairs import candidate_pairs
+from tfdual.models.over_replicas import build_replicas
 from tfdual.models.pair_rankings import Rankings, rankings
 from tfdual.models.ranking_model import RankingModel
 from tfdual.schema import Tags
@@ -196,15 +197,21 @@ class CrossEncoder(RankingModel):
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Keras's `fit`, as of `RankingModel`."""
-        if not self.built:
-            self.build()  # weights of a checkpoint are read outside a graph
+        self._build_unless_built()
         return super().fit(x, *args, **kwargs)
+
+    def _build_unless_built(self) -> None:
+        if not self.built:
+            with self.distribute_strategy.scope():
+                self.build()  # weights of a checkpoint are read outside a graph
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        build_replicas(self, self._build_unless_built)
 
     @functools.cached_property
     def compiled_score(self) -> Callable[[dict[str, Tensor]], Tensor]:
         """The model as one TensorFlow graph, traced once."""
-        if not self.built:
-            self.build()
+        self._build_unless_built()
         return tf.function(lambda inputs: self(inputs), reduce_retracing=True, autograph=False)
 
     def rank(self, queries: Any, items: Any, k: int | None = None, pairs_at_once: int = 1_024) -> Rankings:

@@ -22,16 +22,17 @@ from tfdual.models.finite_loss import finite_or_stop, told_plainly
 from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
+from tfdual.models.over_replicas import build_replicas
 from tfdual.models.own_loss import refuse_labels, refuse_metrics
 from tfdual.models.pairs import Pairs
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
-from tfdual.models.seed_states import load_seeds, save_seeds
+from tfdual.models.seed_states import SeededModel
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import Reranker, Retriever, ServedTower
 
 
-class DualEncoder(keras.Model):
+class DualEncoder(SeededModel):
     """Two encoders and a score; architectures differ in these alone. Trained on pairs of a query and its item.
 
     A subclass makes its layers in `__init__` and `build`, which ends in `self.build_training(dim)`.
@@ -43,7 +44,8 @@ class DualEncoder(keras.Model):
         distinct_queries: str. A column such as the user's id: rows of a training batch with one value have one query,
             which is encoded once, by the first of them, and scored once where the column is `known_positives` too.
             Exact where all the query's columns depend on it alone, and faster where a batch holds many rows of few
-            queries. On backends other than TensorFlow every row is encoded. Defaults to `None`: every row's.
+            queries. Rows of the value 0, unknown, have a query each. On backends other than TensorFlow every row is
+            encoded. Defaults to `None`: every row's.
         objective: arguments of `ContrastiveObjective`: `temperature`, `negatives`, `sampling_correction`, `loss`,
             `symmetric`, `known_positives`, `several_positives`, `distinct_items`.
 
@@ -184,14 +186,7 @@ class DualEncoder(keras.Model):
         return self.get_metrics_result()
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Make the optimiser's slots of replicas; Keras would take the mean of their columns, of ragged lists too."""
-        strategy = self._distribute_strategy
-        if strategy is None:
-            return
-        with strategy.scope():
-            self._build_unless_built()
-            if self.optimizer is not None:
-                self.optimizer.build(self.trainable_variables)
+        build_replicas(self, self._build_unless_built)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Keras's `fit`, on model-ready batches; of a dataset, the next is made ready during a step.
@@ -276,15 +271,6 @@ class DualEncoder(keras.Model):
         """
         self._build_unless_built()
         return embedding_space(self, preprocessor)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Besides Keras's: the states of random layers, so that training goes on from a file as it would have here."""
-        super().save_own_variables(store)
-        save_seeds(self, store)
-
-    def load_own_variables(self, store: Any) -> None:
-        """What `save_own_variables` wrote."""
-        super().load_own_variables(load_seeds(self, store))
 
     def get_config(self) -> dict:
         own = {"parts": self.parts, "distinct_queries": self.distinct_queries}

@@ -25,7 +25,7 @@ def gradients_in_parts(
 
     All parts are encoded, and their activations forgotten. The loss gives its gradient by each embedding. Then part
     after part is encoded again, and that gradient goes on to the weights. Random layers draw the same numbers both
-    times, and what layers keep (moving averages) moves once.
+    times, and what layers keep (moving averages) moves once a part. Of fewer rows than parts, all are encoded together.
 
     Args:
         model: from columns to embeddings, `{"query": (batch, dim), "item": (batch, dim)}`.
@@ -40,10 +40,10 @@ def gradients_in_parts(
     Reference: Gao et al., 2021, arXiv:2101.06983 (GradCache)
     """
     weights = [weight.value for weight in model.trainable_weights]
-    cut, shares = _cut(inputs, parts)
+    cut, counts = _cut(inputs, parts)
     states = _states(model)
     before = [tf.identity(state.value) for state in states]
-    embeddings = _encoded(model, cut)
+    embeddings = _encoded(model, cut, counts)
     with tf.GradientTape() as tape:
         tape.watch(embeddings)
         loss = loss_of(embeddings)
@@ -53,9 +53,10 @@ def gradients_in_parts(
     _assign(states, before)
     found = [[gradient] for gradient in direct]
     first: Tensor | int = 0
-    for part, share in zip(cut, shares, strict=True):
+    all_rows = tf.cast(tf.maximum(_rows(inputs), 1), tf.float32)
+    for part, rows in zip(cut, counts, strict=True):
         with tf.control_dependencies(_tensors(found)):
-            rows = _rows(part)
+            share = tf.cast(rows, tf.float32) / all_rows
             gradient = {name: values[first : first + rows] for name, values in by_embedding.items()}
             added, part_gradients = _of_part(model, part, gradient, share, scale)
         loss, first = loss + added, first + rows
@@ -66,14 +67,16 @@ def gradients_in_parts(
 
 
 def _cut(inputs: dict[str, Tensor], parts: int) -> tuple[list[dict[str, Tensor]], list[Tensor]]:
-    """The parts, and which share of the rows each has."""
+    """The parts, and how many rows of each count.
+
+    No layer gets a part without rows, of which batch normalisation makes NaN: with fewer rows than parts, each part is
+    the whole batch, and the rows of the first count.
+    """
     rows = _rows(inputs)
-    bounds = [rows * i // parts for i in range(parts + 1)]
-    cut = [
-        {name: values[start:stop] for name, values in inputs.items()}
-        for start, stop in zip(bounds, bounds[1:], strict=False)
-    ]
-    return cut, [tf.cast(_rows(part), tf.float32) / tf.cast(tf.maximum(rows, 1), tf.float32) for part in cut]
+    cuts = tf.where(rows < parts, 1, parts)
+    bounds = [(rows * (i % cuts) // cuts, rows * (i % cuts + 1) // cuts) for i in range(parts)]
+    cut = [{name: values[start:stop] for name, values in inputs.items()} for start, stop in bounds]
+    return cut, [tf.where(i < cuts, stop - start, 0) for i, (start, stop) in enumerate(bounds)]
 
 
 def _rows(inputs: dict[str, Tensor]) -> Tensor:
@@ -81,12 +84,12 @@ def _rows(inputs: dict[str, Tensor]) -> Tensor:
     return first.nrows(out_type=tf.int32) if isinstance(first, tf.RaggedTensor) else tf.shape(first)[0]
 
 
-def _encoded(model: keras.Model, cut: list[dict[str, Tensor]]) -> Embeddings:
+def _encoded(model: keras.Model, cut: list[dict[str, Tensor]], counts: list[Tensor]) -> Embeddings:
     """The embeddings of all parts, one part after the other, so that one part's activations are alive at a time."""
     outputs: list[Embeddings] = []
-    for part in cut:
+    for part, rows in zip(cut, counts, strict=True):
         with tf.control_dependencies(list(outputs[-1].values()) if outputs else []):
-            outputs.append(model(part, training=True))
+            outputs.append({name: values[:rows] for name, values in model(part, training=True).items()})
     return {name: tf.stop_gradient(joined_embeddings([part[name] for part in outputs])) for name in outputs[0]}
 
 
@@ -103,7 +106,8 @@ def _of_part(
 
 
 def _product(embeddings: Tensor, gradient: Tensor) -> Tensor:
-    """The sum of the products; the gradient's rows may have been filled up with further vectors of zeros."""
+    """The sum of the products of the rows that count; of several vectors, zeros may have been filled in behind them."""
+    embeddings = embeddings[: tf.shape(gradient)[0]]
     if len(embeddings.shape) == 3:
         gradient = gradient[:, : tf.shape(embeddings)[1]]
     return tf.reduce_sum(tf.cast(embeddings, gradient.dtype) * gradient)

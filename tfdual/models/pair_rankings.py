@@ -46,8 +46,8 @@ def rankings(
     places = np.arange(len(rows)) - np.repeat(np.cumsum([0, *counts])[:-1], counts)
     for start in range(0, len(rows), pairs_at_once):
         part = slice(start, start + pairs_at_once)
-        pairs = {name: _tensor([values[row] for row in rows[part]]) for name, values in queries.items()}
-        pairs |= {name: _tensor(values[part]) for name, values in flat.items()}
+        pairs = {name: _tensor([values[row] for row in rows[part]], values) for name, values in queries.items()}
+        pairs |= {name: _tensor(values[part], values) for name, values in flat.items()}
         found[rows[part], places[part]] = np.asarray(score(pairs), np.float32)
     order = np.argsort(-found, axis=1, kind="stable")[:, :k]
     scores = np.take_along_axis(found, order, axis=1)
@@ -70,6 +70,9 @@ def _checked_counts(queries: Mapping[str, Sequence], items: Mapping[str, Sequenc
     return counts
 
 
-def _tensor(values: list) -> Tensor | tf.RaggedTensor:
-    """One value a row; lists become ragged."""
-    return tf.ragged.constant(values) if isinstance(values[0], list | tuple) else tf.convert_to_tensor(values)
+def _tensor(values: list, column: Sequence) -> Tensor | tf.RaggedTensor:
+    """One value a row; lists become ragged, of strings where none in the whole column holds a value."""
+    if not isinstance(values[0], list | tuple):
+        return tf.convert_to_tensor(values)
+    dtype = None if any(map(len, values)) else tf.ragged.constant([next(filter(len, column), [""])]).dtype
+    return tf.ragged.constant(values, dtype=dtype)

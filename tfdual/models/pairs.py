@@ -30,9 +30,12 @@ class Pairs:
         item: the positives, in the order of the queries.
         weight: `(pairs,)`. Defaults to `None`: 1 each.
         known: KnownItems. Defaults to `None`: a query's own item alone is right.
+        batch_row: int `(pairs,)`. Which row of the batch each query is of, where a row has any number of pairs.
+            Defaults to `None`: pair i is row i.
     """
 
     query: Tensor
     item: Items
     weight: Tensor | None = None
     known: KnownItems | None = None
+    batch_row: Tensor | None = None

@@ -26,6 +26,8 @@ from tfdual.losses import (
 )
 from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_config, function_from
+from tfdual.models.over_replicas import share_of_the_batch
+from tfdual.models.seed_states import SeededModel
 from tfdual.serving import Reranker
 
 COMPARING = (
@@ -42,7 +44,7 @@ COMPARING = (
 )  # of one candidate they can say nothing
 
 
-class RankingModel(keras.Model):
+class RankingModel(SeededModel):
     """Columns of a query and of its candidates -> a score for each, trained on lists with labels.
 
     Labels are 1 and 0, or grades; -1 marks a place without a candidate. A list that holds no pair to compare adds
@@ -51,7 +53,7 @@ class RankingModel(keras.Model):
     Args:
         ranking_loss: function of scores, labels, `mask` and `sample_weight`: one of `tfdual.losses`, or a partial of
             one; `kl_distillation` takes grades for a teacher's scores. Labels may be a dict of `"labels"` and what the
-            loss takes besides, such as the `"teacher_scores"` of `margin_mse`. Defaults to `None`:
+            loss takes besides, such as the `"teacher_scores"` of `margin_mse`; dense or ragged. Defaults to `None`:
             `binary_cross_entropy`, for which each label above 0 is a positive.
 
     Output: `(batch,)`, or `(batch, candidates)`.
@@ -92,11 +94,13 @@ class RankingModel(keras.Model):
                 "them of vectors."
             )
         labels = labels.to_tensor(-1) if is_ragged(labels) else labels
+        others = {name: values.to_tensor() if is_ragged(values) else values for name, values in others.items()}
         loss = self.ranking_loss or binary_cross_entropy
         self._refuse_lists_of_one(loss, y_pred)
         mask = ops.greater_equal(labels, 0)
         labels = ops.where(mask, labels, 0)
         total = loss(y_pred, labels, mask=mask, sample_weight=sample_weight, **others)
+        total *= share_of_the_batch(y_pred, sample_weight)  # gradients of replicas are added up
         return total + sum(map(self._aggregate_additional_loss, self.losses))
 
     def _refuse_lists_of_one(self, loss: Callable[..., Tensor], scores: Tensor) -> None:

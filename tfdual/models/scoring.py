@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from keras import ops
 
-from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pairs, replicas, summed_over_replicas
+from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pairs, replicas
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.interactions import Interaction
 from tfdual.losses import in_batch_softmax
+from tfdual.models.over_replicas import share_of_the_batch
 from tfdual.models.pairs import KnownItems, Pairs
 
 Loss = Callable[..., Tensor]
@@ -29,7 +30,8 @@ class Scoring:
         several_positives: bool. Known items among the candidates are positives too; else they are left out.
         distinct: bool. Score an item that repeats in the batch once.
         in_batch: bool. The batch's other items are negatives.
-        hardest: int, or `None` for all. How many negatives of a query count, the highest scores first.
+        hardest: int, or `None` for all. How many of the batch's items, the highest scores first, are negatives of a
+            query; the extra ones all are.
     """
 
     interaction: Interaction
@@ -58,13 +60,13 @@ class Scoring:
             turned = Pairs(pairs.item.embedding, queries, pairs.weight)
             other_way = replace(self, interaction=_Turned(self.interaction))
             loss = (loss + other_way._one_way(turned, None, self.scales[1], known, distinct=False)) / 2
-        return loss * _share_of_the_batch(pairs)
+        return loss * share_of_the_batch(pairs.query, pairs.weight)
 
     def _one_way(
         self, pairs: Pairs, extra: Items | None, scale: Scale, known: Tensor | None = None, distinct: bool = True
     ) -> Tensor:
         """Each query of the pairs against the items of the batch and the extra ones."""
-        in_batch = self.in_batch
+        in_batch, always = self.in_batch, 0 if extra is None else ops.shape(extra.ids)[0]
         if in_batch and replicas() > 1:
             extra, in_batch = join_items([_of_all_replicas(pairs.item), *([] if extra is None else [extra])]), False
         candidates = join_items([*([pairs.item] if in_batch else []), *([] if extra is None else [extra])])
@@ -77,7 +79,7 @@ class Scoring:
         if lists is not None:
             known = _known_pairs(lists, pairs.item.ids, candidates.ids, distinct and self.loss is None)
         if self.loss is not None:
-            return self._of_matrix(self.loss, pairs, candidates, scale, known)
+            return self._of_matrix(self.loss, pairs, candidates, scale, known, always)
         return in_batch_softmax(
             scale(query),
             pairs.item.embedding,
@@ -90,10 +92,17 @@ class Scoring:
             self.hardest,
             in_batch,
             query_of,
+            pairs.batch_row,
+            always,
         )
 
-    def _of_matrix(self, loss: Loss, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None) -> Tensor:
-        """The loss of the whole matrix: column 0 holds each query's own item, the others the candidates."""
+    def _of_matrix(
+        self, loss: Loss, pairs: Pairs, candidates: Items, scale: Scale, known: Tensor | None, always: Tensor | int
+    ) -> Tensor:
+        """The loss of the whole matrix: column 0 holds each query's own item, the others the candidates.
+
+        The last `always` candidates are there whatever `hardest` says.
+        """
         own = self.interaction.each(pairs.query, pairs.item.embedding[:, None])
         others = self.interaction.among(pairs.query, ops.cast(candidates.embedding, pairs.query.dtype))
         scores = ops.cast(scale(ops.concatenate([own, others], axis=1)), "float32")  # (pairs, 1 + candidates)
@@ -104,7 +113,8 @@ class Scoring:
         if candidates.mask is not None:
             kept = ops.logical_and(kept, candidates.mask)
         if candidates.row is not None:
-            own_row = ops.equal(ops.arange(ops.shape(kept)[0], dtype="int32")[:, None], candidates.row)
+            batch_row = ops.arange(ops.shape(kept)[0]) if pairs.batch_row is None else pairs.batch_row
+            own_row = ops.equal(ops.cast(batch_row, "int32")[:, None], candidates.row)
             kept = ops.logical_and(kept, ops.logical_or(own_row, candidates.row < 0))
         positive = ops.zeros_like(kept)
         if known is not None:
@@ -112,7 +122,9 @@ class Scoring:
             kept = ops.logical_and(kept, ops.logical_not(marked))
             positive = marked if self.several_positives else positive
         if self.hardest is not None:
-            kept = _hardest(scores[:, 1:], kept, self.hardest)
+            among = ops.shape(kept)[1] - always
+            of_batch = _hardest(scores[:, 1 : 1 + among], kept[:, :among], self.hardest)
+            kept = ops.concatenate([of_batch, kept[:, among:]], axis=1)
         first = ops.ones_like(own, dtype="bool")
         labels = ops.concatenate([first, positive], axis=1)
         mask = ops.concatenate([first, ops.logical_or(kept, positive)], axis=1)
@@ -176,12 +188,3 @@ def _hardest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
 def _of_all_replicas(items: Items) -> Items:
     log_probability = None if items.log_probability is None else gathered(items.log_probability)
     return Items(gathered(items.embedding), gathered(items.ids), log_probability)
-
-
-def _share_of_the_batch(pairs: Pairs) -> Tensor | float:
-    """What part of the whole batch's weight this replica has."""
-    if replicas() == 1:
-        return 1.0
-    rows = ops.ones_like(pairs.query[:, 0], dtype="float32")
-    weight = ops.sum(rows if pairs.weight is None else ops.cast(pairs.weight, "float32"))
-    return weight / ops.maximum(summed_over_replicas(weight), 1e-12)

@@ -1,6 +1,5 @@
 """States of random layers, saved with a model: Keras leaves them out of its files."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -15,21 +14,20 @@ def seed_states(model: keras.Model) -> list[keras.Variable]:
     return [generator.state for layer in layers for generator in layer._seed_generators]
 
 
-def save_seeds(model: keras.Model, store: Any) -> None:
-    """Write them into a store of Keras."""
-    if states := seed_states(model):
-        store[SEEDS] = np.stack([keras.ops.convert_to_numpy(state) for state in states])
+class SeededModel(keras.Model):
+    """A Keras model whose files hold the states of its random layers, so that training goes on as it would have."""
 
+    def save_own_variables(self, store: Any) -> None:
+        """Besides Keras's: the states of random layers."""
+        super().save_own_variables(store)
+        if states := seed_states(self):
+            store[SEEDS] = np.stack([keras.ops.convert_to_numpy(state) for state in states])
 
-def load_seeds(model: keras.Model, store: Any) -> Mapping[str, Any]:
-    """Read what `save_seeds` wrote; a model with more or fewer random layers keeps its own.
-
-    Returns:
-        What else the store holds.
-    """
-    held = {name: store[name] for name in store.keys()}  # noqa: SIM118 (a store of Keras)
-    saved, states = held.pop(SEEDS, ()), seed_states(model)
-    if len(saved) == len(states):
-        for state, value in zip(states, saved, strict=True):
-            state.assign(value)
-    return held
+    def load_own_variables(self, store: Any) -> None:
+        """What `save_own_variables` wrote; a model with more or fewer random layers keeps its own states."""
+        held = {name: store[name] for name in store.keys()}  # noqa: SIM118 (a store of Keras)
+        saved, states = held.pop(SEEDS, ()), seed_states(self)
+        super().load_own_variables(held)
+        if len(saved) == len(states):
+            for state, value in zip(states, saved, strict=True):
+                state.assign(value)

@@ -27,8 +27,8 @@ class SequenceModel(DualEncoder):
 
     A training row is one list of ids, the oldest first. Each of its positions but the last is a query, made of the
     items up to there, and the item after it is its positive: a list of `n` items gives `n - 1` pairs in one pass. The
-    item table is input and output. Items of the same list are no negatives of its positions, so nothing ranks what the
-    list holds already lower: leave it out of the search, as `tfdual.evaluate(..., seen=...)` does.
+    item table is input and output. Items of the same list, of all of it, are no negatives of its positions, so nothing
+    ranks what the list holds already lower: leave it out of the search, as `tfdual.evaluate(..., seen=...)` does.
 
     A query that is served is a list as well: its last position finds what comes next. An unknown item, id 0, is left
     out of its list. For an empty list every score is 0, unless `post` adds something.
@@ -126,7 +126,8 @@ class SequenceModel(DualEncoder):
         log_probability = self.objective.log_probability({self.item_id: following}) if training else None
         items = Items(tf.gather_nd(outputs["item"], places), following, log_probability)
         weight = None if sample_weight is None else tf.gather(sample_weight, rows)
-        return Pairs(tf.gather_nd(outputs["query"], places), items, weight, KnownItems(ids, rows))
+        known = KnownItems(inputs[self.sequence], rows)
+        return Pairs(tf.gather_nd(outputs["query"], places), items, weight, known, rows)
 
     def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """What the last position asks for, `(batch, dim)`."""

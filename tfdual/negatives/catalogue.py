@@ -120,7 +120,8 @@ def _values(name: str, column: Tensor, rows: int) -> tuple[np.ndarray, np.ndarra
     lengths = np.asarray(column.row_lengths()) if ragged else None
     if values.dtype.kind not in "iufb":
         raise ValueError(
-            f"The column '{name}' of the items holds {values.dtype}, which no model takes. Leave it out, or map it."
+            f"The column '{name}' of the items holds {values.dtype}. A catalogue keeps numbers alone, such as ids. "
+            "Leave the column out where the item's encoder doesn't read it, or take texts by `TextNegatives`."
         )
     found = len(lengths) if lengths is not None else (len(values) if values.ndim else 0)
     if found != rows:

@@ -28,7 +28,7 @@ class CrossBatchMemory(Negatives):
         warm_up: int. So many updates come before it gives any item. Defaults to 0: from the second step.
 
     Raises:
-        ValueError: a size below 1, a negative warm-up.
+        ValueError: a size below 1, a negative warm-up; items of several vectors each.
 
     Example:
         >>> from tfdual.negatives import Batch
@@ -65,6 +65,11 @@ class CrossBatchMemory(Negatives):
 
     def draw(self, batch: Batch) -> Items:
         """All places, masked where nothing stands yet, and all of them during the warm-up."""
+        if len(batch.item.embedding.shape) > 2:
+            raise ValueError(
+                "CrossBatchMemory holds one vector an item. Received items of several, of the shape "
+                f"{tuple(batch.item.embedding.shape)}. Leave it out: larger batches give more negatives, see `parts`."
+            )
         build_once(self, batch.query.shape)
         return Items(
             ops.stop_gradient(ops.cast(self.embeddings, batch.item.embedding.dtype)),

@@ -35,7 +35,7 @@ class MinedNegatives(Negatives):
         ranks: pair of int, first and last + 1. Rank 0 is the best. Leave the first ones out where many positives are
             not known. Defaults to `(0, 100)`.
         margin: float. Take items alone whose score is at most that of the query's own item less `margin`, against
-            false negatives. Defaults to `None`: all.
+            false negatives. The scores are those of the search. Defaults to `None`: all.
         seed: int. Defaults to `None`: another one in each run. The state of the draws is saved.
 
     Raises:
@@ -84,8 +84,10 @@ class MinedNegatives(Negatives):
 
         Args:
             items: batches of model-ready items, or a `Catalogue`, which has its own `item_id`.
-            search: function of queries `(batch, dim)` float32 and `k` to positions in `items`, best first, and their
-                scores, both `(batch, at most k)`; -1 where there is none. `index.search_positions` is one.
+            search: function of queries, as the model encodes them, in float32, and `k` to positions in `items`, best
+                first, and their scores, both `(batch, at most k)`; -1 where there is none. `index.search_positions` is
+                one. With a `margin`, an own item that is not among the best `k` has the score that the model gives it,
+                an inner product for most. So give a search whose scores are the model's, not cosines or distances.
             item_id: str. The column of ids. Defaults to `"item_id"`.
 
         Raises:
@@ -100,30 +102,31 @@ class MinedNegatives(Negatives):
         """`batch * count` items, query by query, encoded; masked where a query has fewer."""
         arrays = self._catalogue.arrays
         query = ops.stop_gradient(ops.cast(batch.query, "float32"))
-        own = ops.sum(query * ops.stop_gradient(ops.cast(batch.item.embedding, "float32")), axis=-1, keepdims=True)
         positions, scores = outside_graph(self._ranked, [query], ["int32", "float32"])
-        shape = (ops.shape(query)[0], self.ranks[1] - self.ranks[0])
+        first, last = self.ranks
+        shape = (ops.shape(query)[0], last)
         scores, positions = ops.reshape(scores, shape), ops.reshape(positions, shape)
-        ids = arrays.take("ids", ops.maximum(positions, 0))
-        kept = ops.logical_and(positions >= 0, ops.not_equal(ids, ops.cast(batch.item.ids, "int64")[:, None]))
+        ids, there = arrays.take("ids", ops.maximum(positions, 0)), positions >= 0
+        own = ops.logical_and(there, ops.equal(ids, ops.cast(batch.item.ids, "int64")[:, None]))
+        kept = ops.logical_and(there, ops.logical_not(own))
         if self.margin is not None:
-            kept = ops.logical_and(kept, scores <= own - self.margin)
-        keys = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+            kept = ops.logical_and(kept, scores <= _score_of_own(batch, query, scores, own) - self.margin)
+        positions, kept = positions[:, first:], kept[:, first:]
+        keys = keras.random.uniform((shape[0], last - first), dtype="float32", seed=self.seed_generator)
         keys, places = ops.top_k(ops.where(kept, keys, -1.0), self.count)  # those that are kept come first
         chosen = ops.reshape(ops.take_along_axis(ops.maximum(positions, 0), places, axis=1), (-1,))
         items = batch.encode_item(self._catalogue.rows(chosen))
         return keep_items(items, ops.reshape(keys >= 0, (-1,)))
 
     def _ranked(self, query: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Positions and scores at the wanted ranks, `(batch, last - first)`; position -1 where there is none."""
+        """Positions and scores of the best, `(batch, last)`; position -1 where there is none."""
         if self._search is None:
             raise ValueError("MinedNegatives has no search. Call `adapt(items, search)` before training.")
-        first, last = self.ranks
+        last = self.ranks[1]
         positions, scores = (ops.convert_to_numpy(found)[:, :last] for found in self._search(query, last))
         missing = [(0, 0), (0, last - positions.shape[1])]
         scores = np.pad(scores.astype(np.float32), missing, constant_values=-np.inf)
-        positions = np.pad(positions.astype(np.int32), missing, constant_values=-1)
-        return positions[:, first:], scores[:, first:]
+        return np.pad(positions.astype(np.int32), missing, constant_values=-1), scores
 
     def save_own_variables(self, store: Any) -> None:
         """The state of the draws."""
@@ -140,3 +143,10 @@ class MinedNegatives(Negatives):
             "margin": self.margin,
             "seed": self.seed,
         }
+
+
+def _score_of_own(batch: Batch, query: Tensor, scores: Tensor, own: Tensor) -> Tensor:
+    """The score of each query's own item, `(batch, 1)`: as it was found, or else as the model has it."""
+    item = ops.stop_gradient(ops.cast(batch.item.embedding, "float32"))
+    found = ops.max(ops.where(own, scores, -float("inf")), axis=1, keepdims=True, initial=-float("inf"))
+    return ops.where(ops.any(own, axis=1, keepdims=True), found, batch.score(query, item[:, None]))

@@ -66,7 +66,7 @@ class TextNegatives(Negatives):
             )
         lists = batch.columns[self.column]
         texts = lists.flat_values if is_ragged(lists) else tf.reshape(lists, [-1])
-        ids = self._ids(texts, batch.columns[self.item], batch.item.ids)
+        ids = self._ids(texts, batch.columns[self.item], batch.columns[self.item_id])
         items = batch.encode_item({self.item: texts, self.item_id: ids})
         items = keep_items(items, tf.not_equal(texts, ""))
         return items if self.shared else replace(items, row=rows_of_values(lists))

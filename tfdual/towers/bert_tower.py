@@ -59,7 +59,8 @@ class BertTower(Block):
             encoder.transformer.train_last(check_layers(num_layers, encoder.transformer.num_layers))
         self.num_layers = num_layers
         self.encoder = encoder
-        self.features = FeatureEncoder(Schema([column]), encoders={column.name: encoder}, aggregation="concat")
+        made: dict[str, Any] = {"aggregation": "concat", "dtype": self.dtype_policy}
+        self.features = FeatureEncoder(Schema([column]), encoders={column.name: encoder}, **made)
         self.head = None if head is None else self.parse(head)
 
     def input_blocks(self) -> list[Block]:
@@ -82,7 +83,8 @@ class BertTower(Block):
 
     def set_schema(self, schema: Schema) -> "BertTower":
         """A tower on the column of strings of another schema, with weights of its own that start from the same."""
-        return BertTower(schema, fresh_copy(self.encoder), self.num_layers, self.head and fresh_copy(self.head))
+        head = self.head and fresh_copy(self.head)
+        return BertTower(schema, fresh_copy(self.encoder), self.num_layers, head, dtype=self.dtype_policy)
 
     def get_config(self) -> dict:
         return super().get_config() | {

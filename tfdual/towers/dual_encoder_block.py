@@ -21,7 +21,8 @@ from tfdual.towers.tower import Tower
 class DualEncoderBlock(Block):
     """Two blocks that read columns, each a tower; both see all inputs and take their own columns.
 
-    Columns of one domain share one embedding table, also across the sides.
+    Columns of one domain share one embedding table, also across the sides. `dtype` is that of the towers and of tables
+    that are made here; layers that are given keep their own.
 
     Args:
         query_block: Block from the query's columns to the embedding, or a `Tower`.
@@ -60,8 +61,8 @@ class DualEncoderBlock(Block):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.query = _tower(query_block, post, "query")
-        self.item = _tower(item_block, post, "item")
+        self.query = _tower(query_block, post, "query", self.dtype_policy)
+        self.item = _tower(item_block, post, "item", self.dtype_policy)
         self.pre = None if pre is None else self.parse(pre)
         self.aggregation = as_fusion(aggregation)
         self._schema = schema
@@ -163,6 +164,7 @@ class DualEncoderBlock(Block):
             "pre": self.pre,
             "aggregation": self.aggregation,
             "schema": self._schema,
+            "dtype": self.dtype_policy,
         }
         return DualEncoderBlock(**(arguments | changes))
 
@@ -192,11 +194,11 @@ class DualEncoderBlock(Block):
         }
 
 
-def _tower(block: Block | Tower, post: LayerLike | None, name: str) -> Tower:
+def _tower(block: Block | Tower, post: LayerLike | None, name: str, dtype: keras.DTypePolicy) -> Tower:
     """The block as a tower that ends in a copy of `post`."""
     last = None if post is None else fresh_copy(Block.parse(post))
     if isinstance(block, Tower):
         if last is None:
             return block
         block = block.block if block.post is None else block.block.connect(block.post)
-    return Tower(block, last, name=name)
+    return Tower(block, last, name=name, dtype=dtype)

@@ -56,7 +56,7 @@ def MatrixFactorizationBlock(
         columns = schema.select_by_tag(tag)
         if len(columns) != 1:
             raise ValueError(f"Wanted one column tagged '{tag}'. Received {columns.column_names}.")
-        return FeatureEncoder(columns, options, aggregation="concat")
+        return FeatureEncoder(columns, options, aggregation="concat", dtype=kwargs.get("dtype"))
 
     return DualEncoderBlock(
         side(query_id_tag), side(item_id_tag), post=post, aggregation=aggregation, schema=schema, **kwargs

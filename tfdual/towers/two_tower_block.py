@@ -78,8 +78,8 @@ class TwoTowerBlock(DualEncoderBlock):
         options = embedding_options or EmbeddingOptions()
         options.check_names(schema)
         super().__init__(
-            _reading(query, query_columns, options, fusion),
-            _reading(item, item_columns, options, fusion),
+            _reading(query, query_columns, options, fusion, kwargs.get("dtype")),
+            _reading(item, item_columns, options, fusion, kwargs.get("dtype")),
             pre=pre,
             post=post,
             aggregation=aggregation,
@@ -103,6 +103,7 @@ class TwoTowerBlock(DualEncoderBlock):
             self.query.post,
             pre=self.pre and fresh_copy(self.pre),
             aggregation=self.aggregation and fresh_copy(self.aggregation),
+            dtype=self.dtype_policy,
         )
 
     def get_config(self) -> dict:
@@ -151,10 +152,11 @@ def _with_weights(schema: Schema, names: list[str]) -> Schema:
 
 
 def _reading(
-    block: Block, columns: Schema, options: EmbeddingOptions, fusion: str | keras.layers.Layer | None
+    block: Block, columns: Schema, options: EmbeddingOptions, fusion: str | keras.layers.Layer | None, dtype: Any
 ) -> Block:
     """The block, which reads these columns unless it reads columns by itself."""
     if block.is_input:
         return block
     layer = as_fusion("concat" if fusion is None else fusion)
-    return FeatureEncoder(columns, options, aggregation=fresh_copy(layer), name="features").connect(block)
+    made: dict[str, Any] = {"aggregation": fresh_copy(layer), "name": "features", "dtype": dtype}
+    return FeatureEncoder(columns, options, **made).connect(block)
