@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -41,6 +42,7 @@ def retriever() -> tfdual.Retriever:
     )
     rows = tfdual.read(table, SCHEMA)
     prep = tfdual.Preprocessor(SCHEMA).adapt(rows)
+    keras.utils.set_random_seed(0)
     model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, query_tower=tfdual.MLPBlock([4]), post="l2-norm"))
     items = rows.select(SCHEMA.select_by_tag(Tags.ITEM))
     return model.to_retriever(items, preprocessor=prep, filters=["floor", "stocked", "genres"])

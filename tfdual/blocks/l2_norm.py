@@ -1,20 +1,17 @@
 """Vectors of length 1."""
 
-import numpy as np
 from keras import ops, tree
 
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block
 
-SHORTEST = float(np.finfo(np.float32).tiny)
-
 
 @register
 class L2Norm(Block):
     """Divide each vector by its Euclidean length; a zero vector stays zero.
 
-    Right for lengths that float32 holds and their squares don't. Computed in float32 under mixed precision.
+    Computed in float32 under mixed precision.
 
     Input and output: `(..., dim)`, or a dict of such.
 
@@ -32,7 +29,5 @@ class L2Norm(Block):
 
 def _normalized(vectors: Tensor) -> Tensor:
     exact = ops.cast(vectors, "float32")
-    largest = ops.max(ops.abs(exact), axis=-1, keepdims=True, initial=0.0)  # of no row, too
-    scaled = exact / ops.stop_gradient(ops.where(largest < SHORTEST, 1.0, largest))
-    squares = ops.sum(ops.square(scaled), axis=-1, keepdims=True)  # 1 or more, or a zero vector's
-    return ops.cast(scaled * ops.rsqrt(ops.maximum(squares, 0.5)), vectors.dtype)
+    squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
+    return ops.cast(exact * ops.rsqrt(ops.maximum(squares, 1e-12)), vectors.dtype)

@@ -25,6 +25,7 @@ from tfdual.tailoring.compression.parts import checked_parts, checked_width, con
 from tfdual.tailoring.compression.pca import PCA
 from tfdual.tailoring.compression.searched_items import SearchedItems, require_for_queries
 from tfdual.tailoring.compression.served_compressor import query_tower_of, retriever_of
+from tfdual.tailoring.compression.unit_vectors import unit_vectors
 
 WIDTHS = (32, 64, 128, 256, 384, 512)
 
@@ -122,7 +123,7 @@ class EmbeddingCompressor(keras.Model):
 
     def _weighted(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Each part at the length of its weight."""
-        parts = self.unit(inputs)
+        parts = {name: unit_vectors(part) for name, part in inputs.items()}
         if self.part_weights is None:
             return parts
         return {name: self.part_weights[name] * part for name, part in parts.items()}

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tfdual.blocks.l2_norm import SHORTEST
 from tfdual.index.id_positions import IdPositions
 from tfdual.index.item_ids import id_array
+from tfdual.tailoring.compression.unit_vectors import SHORTEST
 
 ROWS_AT_ONCE = 1 << 13
 
