@@ -214,6 +214,9 @@ def gathered(values: Any) -> Any:
     context = tf.distribute.get_replica_context()
     if not values.dtype.is_floating:
         return context.all_gather(values, axis=0)
+    if len(values.shape) == 3 and values.shape[1] is None:  # several vectors a row: zeros up to the most of a replica
+        most = tf.reduce_max(context.all_gather(tf.shape(values)[1][None], axis=0))
+        values = tf.pad(values, [[0, 0], [0, most - tf.shape(values)[1]], [0, 0]])
     around = [_rows_around(values), *[[0, 0]] * (len(values.shape) - 1)]
     placed = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.pad(values, around))
     return tf.ensure_shape(placed, [None, *values.shape[1:]])

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch
-from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual import ColumnSchema, LazyAdam, MLPBlock, Schema, Tags, TwoTowerBlock, TwoTowerModel
 from tfdual.features import TextEncoder
 from tfdual.features.text import TextTransformer, WordPieceTokenizer
-from tfdual.models import CrossEncoder
+from tfdual.models import CrossEncoder, LateInteractionModel
 from tfdual.negatives import InBatch, SumOfNegatives, Uniform
 from tfdual.tailoring import DeepReranker
 
@@ -100,6 +100,27 @@ def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
     return [*made.get_weights(), np.array(loss)]
 
 
+def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
+    """Weights and loss of late interaction, whose replicas hold items of 3 and of 6 words at the most."""
+    schema = Schema(
+        [ColumnSchema("asked", [Tags.USER], dtype="string"), ColumnSchema("text", [Tags.ITEM], dtype="string")]
+    )
+    schema += Schema([ColumnSchema("id", [Tags.ITEM_ID], {"domain": {"max": 9}})])
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        words = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"])
+        encoder = TextEncoder(
+            words, TextTransformer(7, num_layers=1, num_heads=2, dim=8, feed_forward_dim=16, dropout=0.0)
+        )
+        made = LateInteractionModel(schema, encoder, dim=4, query_length=6, sampling_correction=False)
+        made.compile(keras.optimizers.SGD(0.5))
+        made.build()
+    texts = [" ".join(["a", "b", "b"] * 2)[: 2 * count - 1] for count in range(1, 7)]
+    rows = {"asked": ["a", "b a", "b", "a a", "b b", "a b a"], "text": texts, "id": np.arange(1, 7)}
+    loss = made.fit(tf.data.Dataset.from_tensor_slices(rows).batch(6), verbose=0).history["loss"][0]
+    return [*made.get_weights(), np.array(loss)]
+
+
 def require_equal(found: list[np.ndarray], wanted: list[np.ndarray], case: str) -> None:
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6, err_msg=case)
@@ -128,6 +149,7 @@ def main() -> None:
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
     for name, cross in (("re-ranker", False), ("cross-encoder", True)):
         require_equal(rankings(mirrored, cross), rankings(single, cross), name)
+    require_equal(tokens_of_unlike_lengths(mirrored), tokens_of_unlike_lengths(single), "late interaction")
 
 
 if __name__ == "__main__":

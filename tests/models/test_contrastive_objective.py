@@ -76,6 +76,12 @@ def test_negatives_of_a_column_join_those_of_the_batch() -> None:
     assert loss_of(alone, inputs) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_negatives_by_another_name_of_the_id_are_refused() -> None:
+    made = model(negatives=InBatch() + ColumnNegatives("shown", item_id="sku"))
+    with pytest.raises(ValueError, match=r"item id is 'item_id', .* columns \['sku'\]. Say item_id='item_id'"):
+        loss_of(made, batch(shown=tf.constant([[2]] * 6, tf.int64)))
+
+
 def test_mixture_is_corrected_by_the_expected_count_of_all_its_sources() -> None:
     inputs = batch()
     corpus = tf.data.Dataset.from_tensors(

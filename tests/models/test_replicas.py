@@ -20,6 +20,7 @@ CASES = [
     "weighted",
     "re-ranker",
     "cross-encoder",
+    "late interaction",
 ]
 
 

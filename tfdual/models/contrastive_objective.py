@@ -172,6 +172,11 @@ class ContrastiveObjective(keras.layers.Layer):
         """
 
         def encoded(columns: dict[str, Tensor]) -> Items:
+            if self.item_id not in columns:
+                raise ValueError(
+                    f"The model's item id is '{self.item_id}', and a source of negatives gives items with the columns "
+                    f"{sorted(columns)}. Say item_id='{self.item_id}' where you make or adapt it."
+                )
             known = self.sampling_correction is not True or self._log_probability_column in columns
             log_probability = self.log_probability(columns) if known else None  # a source asks for it if it needs it
             return Items(encode_item(columns), columns[self.item_id], log_probability)
