@@ -29,7 +29,7 @@ class MatrixFactorizationModel(DualEncoder):
         item_bias: bool. The embeddings are wider by 1 then. Defaults to `False`.
         initializer: a Keras initialiser of the rows, by name or object. Defaults to `"uniform"`, from -0.05 to 0.05.
         l2: float. Adds `l2 * mean(sum(row ** 2))` to the loss: the mean over the queries of a batch, and that over its
-            distinct items. Defaults to 0.
+            distinct items; with `parts`, over those of each part. Defaults to 0.
         options: how it trains, see `ContrastiveObjective` and `DualEncoder`. The `temperature` defaults to 1: the rows
             have any length.
 
