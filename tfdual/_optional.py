@@ -1,7 +1,9 @@
 """Packages that only some users have."""
 
 import importlib
+import sys
 from types import ModuleType
+from typing import Any
 
 
 def require(name: str, extra: str | None = None, advice: str = "") -> ModuleType:
@@ -20,3 +22,8 @@ def require(name: str, extra: str | None = None, advice: str = "") -> ModuleType
     except ModuleNotFoundError as error:
         what = f'Install it with `pip install "tfdual[{extra}]"`.' if extra else advice
         raise ImportError(f"`{name.split('.')[0]}` is needed here and is not installed. {what}") from error
+
+
+def is_frame(source: Any, package: str) -> bool:
+    """Whether it is a `DataFrame`; a package that nobody has imported has made none."""
+    return package in sys.modules and isinstance(source, sys.modules[package].DataFrame)

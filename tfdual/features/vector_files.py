@@ -1,7 +1,6 @@
 """Vectors with ids, in frames and Parquet files."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfdual._aside import made_aside
-from tfdual._optional import require
+from tfdual._optional import is_frame, require
 
 ID, EMBEDDING = "id", "embedding"
 
@@ -109,20 +108,15 @@ def _table(data: Any, columns: list[str]) -> pa.Table:
         return pq.read_table(data, columns=[name for name in columns if name in known] or known)
     if isinstance(data, pa.Table):
         return data
-    if _is_frame(data, "pandas"):
+    if is_frame(data, "pandas"):
         found = [name for name in columns if name in data.columns]
         return pa.Table.from_pandas(data[found] if len(found) == len(columns) else data, preserve_index=False)
-    if _is_frame(data, "polars"):
+    if is_frame(data, "polars"):
         return data.to_arrow()
     raise TypeError(
         "Vectors come as a NumPy matrix, a pandas or polars frame, a pyarrow table, or the path of a Parquet file. "
         f"Received {type(data).__name__}."
     )
-
-
-def _is_frame(data: Any, package: str) -> bool:
-    """Whether it is a `DataFrame`; a package that nobody has imported has made none."""
-    return package in sys.modules and isinstance(data, sys.modules[package].DataFrame)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

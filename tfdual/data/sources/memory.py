@@ -1,12 +1,12 @@
 """Rows that are in memory: Arrow tables, pandas and polars frames, a dict of arrays."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tfdual._optional import is_frame
 from tfdual.data.sources.source import Block, Part, Source
 
 PART_ROWS = 131_072
@@ -71,11 +71,6 @@ def as_table(source: Any) -> pa.Table | None:
     if is_frame(source, "polars"):
         return source.to_arrow()
     return source if isinstance(source, pa.Table) else None
-
-
-def is_frame(source: Any, package: str) -> bool:
-    """Whether it is a `DataFrame`; a package that nobody has imported has made none."""
-    return package in sys.modules and isinstance(source, sys.modules[package].DataFrame)
 
 
 def _column(values: Any) -> pa.Array | pa.ChunkedArray:
