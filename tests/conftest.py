@@ -14,8 +14,19 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed what fixtures of a module or of the session draw: they are made before a test's own."""
+    _seed()
+
+
 @pytest.fixture(autouse=True)
 def seed() -> None:
+    """Seed what a test draws, whether or not it is the one for which a module's fixtures were made."""
+    _seed()
+
+
+def _seed() -> None:
     """Seed Python, NumPy and the backend; a test that has not imported Keras doesn't pay for it."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)

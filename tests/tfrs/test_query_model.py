@@ -19,7 +19,7 @@ SCHEMA = Schema(
 def query_model() -> QueryModel:
     rows = tfdual.read({"user": ["ann", "bob"], "words": [["a", "b"], ["c"]], "item": [1, 2]}, SCHEMA)
     prep = Preprocessor(SCHEMA).adapt(rows)
-    model = TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([4])))
+    model = TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([4], activation=None)))
     return QueryModel(model.to_query_tower(prep))
 
 
