@@ -13,10 +13,11 @@ from tfdual.serving import Retriever
 from tfdual.tailoring.compression.compression_report import LEARNED, CompressionReport, CompressionRow
 from tfdual.tailoring.compression.compressor import EmbeddingCompressor
 from tfdual.tailoring.compression.kept_neighbours import KeptNeighbours
-from tfdual.tailoring.compression.parts import checked_ids, checked_parts, checked_width, concatenated, unit
+from tfdual.tailoring.compression.parts import checked_ids, checked_parts, checked_width, concatenated, stacked, unit
 from tfdual.tailoring.compression.pca import PCA
 from tfdual.tailoring.compression.projection import Projection
 from tfdual.tailoring.compression.random_projection import RandomProjection
+from tfdual.tailoring.compression.searched_items import require_for_queries
 
 EPSILON = 1e-10  # a mean over all pairs has small gradients
 
@@ -73,6 +74,7 @@ def compress(
     relevant: Sequence[Sequence[Any]] | None = None,
     spaces: Mapping[str, str] | None = None,
     options: CompressionOptions | None = None,
+    training_queries: Mapping[str, np.ndarray] | None = None,
 ) -> Compression:
     """Train a compressor on the items' frozen vectors, index what it makes of them, and tell what was kept.
 
@@ -94,6 +96,8 @@ def compress(
         relevant: for each query, the ids of its relevant items; then the report has NDCG, too. Defaults to `None`.
         spaces: mapping of part name -> name of the space that its vectors lie in. Defaults to `None`: not known.
         options: CompressionOptions. Defaults to `None`: `CompressionOptions()`.
+        training_queries: mapping of part name -> `(queries, width of its own)`, to learn from: what a query may look
+            like, as the `queries` of `EmbeddingCompressor.fit`. Defaults to `None`: it learns from the items alone.
 
     Returns:
         `Compression`.
@@ -102,17 +106,19 @@ def compress(
         TypeError, ValueError: before any work starts: vectors of one part that differ in width; NaN, infinity, a row of
             zeros; parts with different numbers of rows; ids that stand twice or are not one a row; a `dim` over the
             width of all parts, nested widths that are no multiples of 8 (bits fill whole bytes), another `width`; an
-            index that holds items already; relevant ids that are not one list a query, or of no item.
+            index that holds items already; relevant ids that are not one list a query, or of no item; training queries
+            for a compressor that has weights, or whose loss takes no `asking`.
     """
     options = options or CompressionOptions()
     parts = checked_parts(vectors, compressor.part_widths if compressor.built else None)
     given = checked_ids(ids, len(next(iter(parts.values()))))
     width, index = checked_width(width, compressor.widths), index or BruteForce()
     asked = None if queries is None else checked_parts(queries, _widths(parts), "queries")
+    learned_from = _training_queries(compressor, training_queries, parts)
     positions = _positions(relevant, given, asked)
     _refuse(compressor, index, options.k, len(given))
     if not compressor.built:
-        _train(compressor, parts, options)
+        _train(compressor, parts, learned_from, options)
     items = compressor.encode(parts)
     index.build(unit(items[:, :width]), given, compressor.embedding_space(width, spaces))
     whole = _side_by_side(parts, compressor.part_weights)
@@ -130,6 +136,16 @@ def _side_by_side(parts: Mapping[str, np.ndarray], weights: Mapping[str, float] 
 
 def _widths(parts: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {name: part.shape[1] for name, part in parts.items()}
+
+
+def _training_queries(compressor: EmbeddingCompressor, queries: Any, parts: Mapping[str, np.ndarray]) -> Any:
+    """Those to learn from, checked."""
+    if queries is None:
+        return None
+    if compressor.built:
+        raise ValueError("A compressor with weights is taken as it is. Leave training_queries out, or pass a new one.")
+    require_for_queries(compressor.base_loss)
+    return checked_parts(queries, _widths(parts), "training queries")
 
 
 def _refuse(compressor: EmbeddingCompressor, index: Index, k: int, items: int) -> None:
@@ -162,16 +178,21 @@ def _positions(relevant: Any, ids: np.ndarray, asked: Any) -> list[np.ndarray] |
     return found
 
 
-def _train(compressor: EmbeddingCompressor, parts: dict[str, np.ndarray], options: CompressionOptions) -> None:
+def _train(
+    compressor: EmbeddingCompressor,
+    parts: dict[str, np.ndarray],
+    queries: dict[str, np.ndarray] | None,
+    options: CompressionOptions,
+) -> None:
     keras.utils.set_random_seed(options.seed)
     compressor.checked(parts)
+    rows = parts if queries is None else stacked(parts, queries)
     if compressor.is_linear:
-        compressor.start_from_pca(parts)
-    rows = len(next(iter(parts.values())))
-    steps = max(1, options.epochs * -(-rows // options.batch_size))
+        compressor.start_from_pca(rows)
+    steps = max(1, options.epochs * -(-len(next(iter(rows.values()))) // options.batch_size))
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, steps)
     compressor.compile(keras.optimizers.Adam(rate, epsilon=EPSILON))
-    compressor.fit(parts, epochs=options.epochs, batch_size=options.batch_size, verbose=0)
+    compressor.fit(parts, queries=queries, epochs=options.epochs, batch_size=options.batch_size, verbose=0)
 
 
 def _learned(

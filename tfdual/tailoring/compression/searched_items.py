@@ -34,12 +34,12 @@ class SearchedItems:
         return {name: ops.take(part, drawn, axis=0) for name, part in self._parts.items()}
 
 
-def require_for_queries(base_loss: Callable[..., Tensor], settings: Mapping[str, Any]) -> None:
+def require_for_queries(base_loss: Callable[..., Tensor], settings: Mapping[str, Any] | None = None) -> None:
     """Refuse what can't be done with queries.
 
     Args:
         base_loss: function. Of the compressor.
-        settings: mapping. Of Keras's `fit`.
+        settings: mapping. Of Keras's `fit`. Defaults to `None`: none.
 
     Raises:
         TypeError: a loss that can't tell queries from items, as it takes no `asking`.
@@ -50,8 +50,8 @@ def require_for_queries(base_loss: Callable[..., Tensor], settings: Mapping[str,
             "With queries, base_loss takes `asking`, the number of rows that are compared with the rows behind, as "
             "`neighbour_distillation` does. This one doesn't: leave `queries` out, or add it."
         )
-    if settings.get("validation_split"):
+    if split := (settings or {}).get("validation_split"):
         raise ValueError(
-            f"validation_split={settings['validation_split']} would keep the last rows for validation, which are the "
+            f"validation_split={split} would keep the last rows for validation, which are the "
             "queries, and they are to be learned from. Pass validation_data=..., such as other queries, instead."
         )
