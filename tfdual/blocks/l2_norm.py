@@ -4,6 +4,7 @@ from keras import ops, tree
 
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import unit
 from tfdual.blocks.block import Block
 
 
@@ -21,13 +22,7 @@ class L2Norm(Block):
     """
 
     def call(self, inputs: Tensor) -> Tensor:
-        return tree.map_structure(_normalized, inputs)
+        return tree.map_structure(lambda vectors: ops.cast(unit(vectors), vectors.dtype), inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
-
-
-def _normalized(vectors: Tensor) -> Tensor:
-    exact = ops.cast(vectors, "float32")
-    squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
-    return ops.cast(exact * ops.rsqrt(ops.maximum(squares, 1e-12)), vectors.dtype)

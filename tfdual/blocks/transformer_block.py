@@ -7,6 +7,7 @@ from keras import ops
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import zero_missing
 from tfdual.blocks.block import Block
 from tfdual.blocks.masked_mean import masked_mean
 from tfdual.blocks.named_inputs import as_sequence, sequence_shape
@@ -90,13 +91,13 @@ class TransformerBlock(Block):
         # For a dict, Keras sets `mask` to a dict of the vectors' own masks, which vectors don't have.
         masked = mask is not None and not isinstance(mask, dict)
         present = ops.cast(mask, "bool") if masked else ops.ones(ops.shape(sequence)[:2], "bool")  # (batch, features)
-        sequence = _kept(sequence, present) + self.place_embeddings
+        sequence = zero_missing(sequence, present) + self.place_embeddings
         for layer in self.layers:
             sequence = layer(sequence, present[:, None, :] if masked else None)
         sequence = self.normalization(sequence)
         if self.pooling == "mean":
             return masked_mean(sequence, present)
-        sequence = _kept(sequence, present)
+        sequence = zero_missing(sequence, present)
         return sequence[:, 0] if self.pooling == "first" else sequence
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -116,7 +117,3 @@ class TransformerBlock(Block):
             "pooling": self.pooling,
             "seed": self.seed,
         }
-
-
-def _kept(sequence: Tensor, present: Tensor) -> Tensor:
-    return ops.where(present[..., None], sequence, ops.zeros_like(sequence))

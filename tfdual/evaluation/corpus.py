@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfdual._sorted_ids import SortedIds
 from tfdual._typing import Tensor
 
 
@@ -21,17 +22,17 @@ class Corpus:
         if not len(ids):
             raise ValueError("The corpus holds no item. Pass items of at least one row.")
         self.column = column
-        self._order = np.argsort(ids, kind="stable")
-        self._ranks = np.argsort(self._order)
-        self._sorted = ids[self._order]
-        if len(repeated := self._sorted[1:][self._sorted[1:] == self._sorted[:-1]]):
+        self._sorted = SortedIds(ids)
+        self._ranks = np.argsort(self._sorted.order)
+        inside = self._sorted.values
+        if len(repeated := inside[1:][inside[1:] == inside[:-1]]):
             raise ValueError(
                 f"Item ids must differ; the column '{column}' repeats some, such as {repeated[0]!r}. "
                 "Use `rows.unique(by=...)`."
             )
 
     def __len__(self) -> int:
-        return len(self._sorted)
+        return len(self._ranks)
 
     def positions(self, ids: np.ndarray, column: str) -> np.ndarray:
         """Where these ids stand in the corpus, -1 for ids of no item.
@@ -39,20 +40,20 @@ class Corpus:
         Raises:
             ValueError: the ids are strings and those of the corpus are not, or the other way round.
         """
-        if len(ids) and (ids.dtype.kind == "O") != (self._sorted.dtype.kind == "O"):
-            kinds = ["strings" if values.dtype.kind == "O" else "numbers" for values in (ids, self._sorted)]
+        own = self._sorted.values
+        if len(ids) and (ids.dtype.kind == "O") != (own.dtype.kind == "O"):
+            kinds = ["strings" if values.dtype.kind == "O" else "numbers" for values in (ids, own)]
             raise ValueError(
                 f"The ids in '{column}' are {kinds[0]} and those of the items, in '{self.column}', are {kinds[1]}. "
                 "Read both columns with one dtype."
             )
-        places = np.minimum(np.searchsorted(self._sorted, ids), len(self) - 1)
-        return np.where(self._sorted[places] == ids, self._order[places], -1)
+        return self._sorted.positions(ids)
 
     def by_id(self, rows: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pairs by row, then by id, the same for a corpus in any order: where each stands here, and its id."""
         ranks = self._ranks[positions]
         order = np.lexsort((ranks, rows))
-        return order, self._sorted[ranks[order]]
+        return order, self._sorted.values[ranks[order]]
 
     def pairs(self, batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:
         """Pairs (row of the batch, position of the item) of an id column; ids of no item are left out."""

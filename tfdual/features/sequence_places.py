@@ -4,6 +4,7 @@ from keras import ops
 
 from tfdual._backend import is_ragged
 from tfdual._typing import Tensor
+from tfdual._vectors import zero_missing
 
 
 def dense_weights(ids: Tensor, weights: Tensor, max_length: int | None = None) -> Tensor:
@@ -47,7 +48,7 @@ def last_places(mask: Tensor, max_length: int | None = None) -> tuple[Tensor, Te
 def take_places(rows: Tensor, places: Tensor, mask: Tensor) -> Tensor:
     """The rows, of `(batch, length, dim)`, at places, `(batch, kept, dim)`; zeros where the mask is false."""
     taken = _take(ops.pad(rows, [[0, 0], [0, 1], [0, 0]]), places)
-    return ops.where(mask[..., None], taken, ops.zeros_like(taken))
+    return zero_missing(taken, mask)
 
 
 def _take(values: Tensor, places: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from keras import ops
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import zero_missing
 from tfdual.blocks.masked_mean import masked_mean
 from tfdual.blocks.named_layers import check_dropout, check_positive
 from tfdual.blocks.transformer_layer import transformer_layers
@@ -98,7 +99,7 @@ class TransformerEncoder(keras.layers.Layer):
         if self.pooling == "mean":
             return masked_mean(rows, mask)
         if self.pooling is None:
-            return ops.where(mask[..., None], rows, ops.zeros_like(rows))
+            return zero_missing(rows, mask)
         behind = ops.pad(mask[:, 1:], [[0, 0], [0, 1]])
         last = ops.logical_and(mask, ops.logical_not(behind))[..., None]
         return ops.sum(ops.where(last, rows, ops.zeros_like(rows)), axis=1)

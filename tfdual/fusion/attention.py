@@ -9,6 +9,7 @@ from keras import ops
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import zero_missing
 from tfdual.fusion.named_vectors import batch_size, check_positive_integer, checked_one_width, one_vector_shape
 from tfdual.fusion.stack import stack
 
@@ -94,9 +95,9 @@ class AttentionFusion(keras.layers.Layer):
     def call(self, inputs: dict[str, Tensor], mask: dict[str, Tensor] | None = None) -> Tensor:
         vectors = stack(inputs, self.names)  # (batch, features, dim)
         present = self._present(mask)
-        vectors = _zero_missing(vectors, present) + self.feature_embeddings
+        vectors = zero_missing(vectors, present) + self.feature_embeddings
         attended = self.attention(vectors, vectors, attention_mask=_keys(present))
-        vectors = _zero_missing(self.normalization(vectors + attended), present)
+        vectors = zero_missing(self.normalization(vectors + attended), present)
         if self.pooling == "concat":
             return ops.reshape(vectors, (-1, vectors.shape[1] * vectors.shape[2]))
         if present is None:
@@ -137,11 +138,6 @@ class AttentionFusion(keras.layers.Layer):
             "pooling": self.pooling,
             "seed": self.seed,
         }
-
-
-def _zero_missing(vectors: Tensor, present: Tensor | None) -> Tensor:
-    """Zeros for what is missing, by choice and not by a product, since it may hold NaN."""
-    return vectors if present is None else ops.where(present[..., None], vectors, ops.zeros_like(vectors))
 
 
 def _keys(present: Tensor | None) -> Tensor | None:

@@ -5,6 +5,7 @@ from keras import ops
 
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import unit
 from tfdual.fusion.named_vectors import batch_size, checked_one_width, ordered
 
 
@@ -37,14 +38,8 @@ class CosineFusion(keras.layers.Layer):
             )
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        left, right = (_unit(vector) for vector in ordered(inputs))
+        left, right = (unit(vector) for vector in ordered(inputs))
         return ops.cast(ops.sum(left * right, axis=-1, keepdims=True), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: dict[str, Shape]) -> Shape:
         return (batch_size(input_shape), 1)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    exact = ops.cast(vectors, "float32")
-    squares = ops.sum(ops.square(exact), axis=-1, keepdims=True)
-    return exact * ops.rsqrt(ops.maximum(squares, 1e-12))

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from keras import ops
 
 from tfdual._backend import sum_and_stack
+from tfdual._row_blocks import Count, at_least, cut, divided
 from tfdual._typing import Tensor
 from tfdual.interactions.interaction import Interaction, is_vector
 
 PRODUCTS_AT_ONCE = 1 << 26  # at most, 256 MiB; of one item with all queries at least
 NOTHING = -float("inf")
-Count = Tensor | int
+FILLED = 1.0  # what stands where no item is left: no zeros, which would be padding of an item
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _among(query: Tensor, item: Tensor) -> Tensor:
     none = ops.zeros(())
 
     def by_block() -> Tensor:
-        blocks = _cut(item, count, size)
+        blocks = cut(item, count, size, FILLED)
         _, found = sum_and_stack(lambda block: (none, scores_of(blocks[block])), count, none)
         return ops.reshape(found, (count * size, queries))[:items]
 
@@ -113,7 +114,7 @@ def _gradients(query: Tensor, item: Tensor, upstream: Tensor) -> tuple[Tensor, T
     columns, counted = ops.transpose(rows), ops.reshape(is_vector(query), (-1,))
     items, length = ops.shape(item)[:2]
     count, size = _blocks_of(items, length * queries * vectors)
-    blocks, pulls = _cut(item, count, size), _cut(ops.transpose(upstream), count, size, 0)
+    blocks, pulls = cut(item, count, size, FILLED), cut(ops.transpose(upstream), count, size)
 
     def step(block: Count) -> tuple[Tensor, Tensor]:
         one, there = blocks[block], is_vector(blocks[block])[..., None]
@@ -132,16 +133,4 @@ def _gradients(query: Tensor, item: Tensor, upstream: Tensor) -> tuple[Tensor, T
 
 def _blocks_of(items: Count, products: Count) -> tuple[Count, Count]:
     """How many blocks there are, and how many items each has; `products`: of one item."""
-    size = _at_least_one(PRODUCTS_AT_ONCE // _at_least_one(products))
-    count = _at_least_one(-(-items // size))
-    return count, _at_least_one(-(-items // count))
-
-
-def _at_least_one(count: Count) -> Count:
-    return max(1, count) if isinstance(count, int) else ops.maximum(1, count)
-
-
-def _cut(rows: Tensor, count: Count, size: Count, value: float = 1) -> Tensor:
-    """`(count, size, ...)`, with `value` after the last row."""
-    spare = ops.full((count * size - ops.shape(rows)[0], *ops.shape(rows)[1:]), value, rows.dtype)
-    return ops.reshape(ops.concatenate([rows, spare], axis=0), (count, size, *ops.shape(rows)[1:]))
+    return divided(items, PRODUCTS_AT_ONCE // at_least(1, products))

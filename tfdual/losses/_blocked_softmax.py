@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from keras import ops
 
 from tfdual._backend import sum_and_stack
+from tfdual._row_blocks import Count, at_most, bounds, cut, divided, fill
 from tfdual._typing import Tensor
 from tfdual.losses._positives import LEAST_SHARE, OneEach, Shared
-from tfdual.losses._row_blocks import Count, at_most, blocks_of, bounds, cut, fill
 
+BLOCK_ROWS = 256
+BLOCK_SCORES = 2**24  # at most, 64 MiB
 ALIGNED = 16  # products and softmax of whole vector registers are faster
 
 
@@ -41,7 +43,7 @@ def loss_and_gradients(
     """
     queries, width = ops.shape(query)
     vectors = fill(candidates, _spare(candidates), 0.0)  # (columns, dim)
-    count, size = blocks_of(queries, ops.shape(vectors)[0])
+    count, size = divided(queries, at_most(BLOCK_ROWS, BLOCK_SCORES // ops.shape(vectors)[0]))
     in_blocks = cut(query, count, size), cut(pairs.lowest, count, size)
     scores_of, weigh = _scorer(vectors, negatives, count, size), pairs.weigher(count, size)
 

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from tfdual._typing import Tensor
+from tfdual._vectors import unit
 
 OWN = 1 - 1e-5  # the cosine from which on two rows are one and the same
 
@@ -25,18 +26,17 @@ def batch_cosines(vectors: Tensor, teacher_vectors: Tensor, asking: Any = None) 
         ValueError: no two matrices of as many rows.
     """
     student, teacher = _units(vectors), ops.stop_gradient(_units(teacher_vectors))
-    rows = {student.shape[0], teacher.shape[0]} - {None}
-    if len(rows) > 1:
+    if len({student.shape[0], teacher.shape[0]} - {None}) > 1:
         raise ValueError(f"Each vector needs one of the teacher. Received {student.shape[0]} and {teacher.shape[0]}.")
     first = 0 if asking is None else asking
-    student, teacher = (ops.matmul(unit[:asking], ops.transpose(unit[first:])) for unit in (student, teacher))
+    student, teacher = (ops.matmul(rows[:asking], ops.transpose(rows[first:])) for rows in (student, teacher))
     if asking is not None:
         return student, teacher, teacher < OWN
     return student, teacher, ops.logical_not(ops.eye(ops.shape(teacher)[0], dtype="bool"))
 
 
 def _units(vectors: Tensor) -> Tensor:
-    vectors = ops.cast(ops.convert_to_tensor(vectors), "float32")
+    vectors = ops.convert_to_tensor(vectors)
     if len(vectors.shape) != 2:
         raise ValueError(f"Vectors need the shape (batch, dim). Received the shape {tuple(vectors.shape)}.")
-    return vectors * ops.rsqrt(ops.maximum(ops.sum(ops.square(vectors), axis=1, keepdims=True), 1e-12))
+    return unit(vectors)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from keras import ops
 
+from tfdual._row_blocks import Count, bounds, cut
 from tfdual._typing import Tensor
-from tfdual.losses._row_blocks import Count, bounds, cut
 
 LEAST_SHARE = 1e-30  # float32 still holds its logarithm
 ROUNDING = 3e-7  # of a share that is 1; an optimiser that scales gradients would move weights by it

@@ -9,6 +9,7 @@ from tfdual._build import build_once
 from tfdual._items import Items
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.negatives._state import zeros_of
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.negatives import Negatives
 
@@ -50,18 +51,13 @@ class CrossBatchMemory(Negatives):
         self.warm_up = warm_up
 
     def build(self, query_shape: Shape) -> None:
-        self.embeddings = self._zeros("embeddings", (self.size, query_shape[-1]), "float32")
-        self.ids = self._zeros("ids", (self.size,), "int64")
-        self.log_probabilities = self._zeros("log_probabilities", (self.size,), "float32")
-        self.filled = self._zeros("filled", (self.size,), "float32")  # 1: the place holds an item
-        self.place = self._zeros("place", (), "int64")  # the next to be written
-        self.updates = self._zeros("updates", (), "int64")
+        self.embeddings = zeros_of(self, "embeddings", (self.size, query_shape[-1]), "float32")
+        self.ids = zeros_of(self, "ids", (self.size,), "int64")
+        self.log_probabilities = zeros_of(self, "log_probabilities", (self.size,), "float32")
+        self.filled = zeros_of(self, "filled", (self.size,), "float32")  # 1: the place holds an item
+        self.place = zeros_of(self, "place", (), "int64")  # the next to be written
+        self.updates = zeros_of(self, "updates", (), "int64")
         self.built = True
-
-    def _zeros(self, name: str, shape: Shape, dtype: str) -> Any:
-        return self.add_weight(
-            shape=shape, initializer="zeros", dtype=dtype, trainable=False, autocast=False, name=name
-        )
 
     def draw(self, batch: Batch) -> Items:
         """All places, masked where nothing stands yet, and all of them during the warm-up."""

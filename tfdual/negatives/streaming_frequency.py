@@ -9,6 +9,7 @@ from tfdual._backend import set_rows, take_rows
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual.negatives._state import zeros_of
 
 
 @register
@@ -50,18 +51,13 @@ class StreamingFrequency(keras.layers.Layer):
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Make the state. No shape is needed."""
-        self.gap = self._zeros("gap", (self.size,), "float32")
-        self.share = self._zeros("share", (self.size,), "float32")
-        self.seen = self._zeros("seen", (self.size,), "float32")  # times, up to 1 / rate
-        self.last = self._zeros("last", (self.size,), "int64")  # the step that saw it last
-        self.step = self._zeros("step", (), "int64")
-        self.rows = self._zeros("rows", (), "int64")
+        self.gap = zeros_of(self, "gap", (self.size,), "float32")
+        self.share = zeros_of(self, "share", (self.size,), "float32")
+        self.seen = zeros_of(self, "seen", (self.size,), "float32")  # times, up to 1 / rate
+        self.last = zeros_of(self, "last", (self.size,), "int64")  # the step that saw it last
+        self.step = zeros_of(self, "step", (), "int64")
+        self.rows = zeros_of(self, "rows", (), "int64")
         self.built = True
-
-    def _zeros(self, name: str, shape: Shape, dtype: str) -> Any:
-        return self.add_weight(
-            shape=shape, initializer="zeros", dtype=dtype, trainable=False, autocast=False, name=name
-        )
 
     def update(self, ids: Tensor) -> None:
         """Learn from the items of one batch, int `(batch,)`. The rows of these ids alone are written."""

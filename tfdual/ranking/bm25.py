@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from tfdual._aside import read_content, write_folder
+from tfdual._sorted_ids import SortedIds
 from tfdual.index import Neighbours
 from tfdual.index.item_ids import id_array, load_ids, save_ids
 from tfdual.ranking.ranked_ids import at_places, ranked_ids
@@ -204,8 +205,7 @@ class BM25:
 
     def _hold(self, engine: Any, ids: np.ndarray) -> None:
         self._engine, self._ids, self._shown = engine, ids, ranked_ids(ids)
-        self._order = np.argsort(self._shown, kind="stable")
-        self._sorted = self._shown[self._order]
+        self._sorted = SortedIds(self._shown)
 
     def _require_built(self) -> None:
         if self._engine is None:
@@ -231,8 +231,8 @@ class BM25:
         if given.dtype.kind != self.ids.dtype.kind:
             kinds = [{"U": "string"}.get(values.dtype.kind, "int64") for values in (self.ids, given)]
             raise TypeError(f"The ids of this index are {kinds[0]}. Received ids to exclude of {kinds[1]}.")
-        places = np.minimum(np.searchsorted(self._sorted, given), self.size - 1)
-        return self._order[places[self._sorted[places] == given]]
+        positions = self._sorted.positions(given)
+        return positions[positions >= 0]
 
     def _allowed(self, allow: Any, queries: int) -> np.ndarray:
         """Bool `(queries, items)`."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfdual._sorted_ids import SortedIds
 from tfdual._typing import Tensor
 
 
@@ -18,14 +19,12 @@ class FoundAttributes:
     """
 
     def __init__(self, ids: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
-        order = np.argsort(ids, kind="stable")
-        self._ids = ids[order]
-        self._columns = {name: values[order] for name, values in columns.items()}
+        self._ids, self._columns = SortedIds(ids), dict(columns)
 
     def of(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes of items, each of the shape of `ids`; `""`, NaN, -1 or false where there is no item."""
-        places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        there = self._ids[places] == ids
+        places = self._ids.positions(ids)
+        there = places >= 0
         return {name: np.where(there, values[places], _missing(values)) for name, values in self._columns.items()}
 
 

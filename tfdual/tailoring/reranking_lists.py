@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfdual._sorted_ids import SortedIds
 from tfdual.index import Index
 from tfdual.index.item_ids import id_array
 from tfdual.tailoring.frozen_items import FrozenItems
@@ -96,18 +97,16 @@ def _require_index_of(items: FrozenItems, index: Index) -> None:
 
 def _judged(relevant: Sequence[Mapping[Any, float] | Sequence[Any]], items: FrozenItems) -> list[tuple]:
     """Positions and grades of each query's judged items."""
-    order = np.argsort(items.ids, kind="stable")
-    ordered, found = items.ids[order], []
+    known, found = SortedIds(items.ids), []
     for row, judged in enumerate(relevant):
         ids = id_array(list(judged)) if len(judged) else items.ids[:0]
         grades = np.array(list(judged.values()) if isinstance(judged, Mapping) else np.ones(len(ids)), np.float32)
-        places = np.searchsorted(ordered, ids)
-        unknown = ordered[np.minimum(places, len(ordered) - 1)] != ids
-        if unknown.any():
-            raise ValueError(f"Query {row} has the judged item {ids[unknown][0]!r}, which the frozen items lack.")
+        places = known.positions(ids)
+        if (places < 0).any():
+            raise ValueError(f"Query {row} has the judged item {ids[places < 0][0]!r}, which the frozen items lack.")
         if (grades < 0).any() or not np.isfinite(grades).all():
             raise ValueError(f"Grades are 0 or more. Query {row} has {grades.min()}.")
-        found.append((order[places], grades))
+        found.append((places, grades))
     return found
 
 
