@@ -56,13 +56,21 @@ def serialized(layers: Any) -> Any:
 def fresh_copy(layer: keras.layers.Layer, name: str | None = None) -> keras.layers.Layer:
     """A layer of the same structure with weights of its own, of the shapes that its own input will ask for.
 
+    Of pretrained layers in it, which have a method `start_from`, the copies start from the same weights.
+
     Args:
         layer: Keras layer.
         name: str. Defaults to `None`: the layer's own.
     """
-    return type(layer).from_config(
-        without(layer.get_config(), OF_THE_ORIGINAL) | ({} if name is None else {"name": name})
-    )
+    config = without(layer.get_config(), OF_THE_ORIGINAL) | ({} if name is None else {"name": name})
+    copy = type(layer).from_config(config)
+    for own, other in zip(_pretrained(copy), _pretrained(layer), strict=True):
+        own.start_from(other)
+    return copy
+
+
+def _pretrained(layer: keras.layers.Layer) -> list[Any]:
+    return [one for one in layer._flatten_layers() if hasattr(one, "start_from")]
 
 
 def without(config: Any, names: Collection[str]) -> Any:

@@ -221,6 +221,17 @@ def test_streamed_frequencies_correct_what_comes_after() -> None:
     assert loss_of(made, inputs) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_learned_temperature_has_a_finite_gradient_of_scores_in_half() -> None:
+    temperature = LearnedTemperature(0.02, dtype="mixed_float16")
+    scores = tf.constant([[1.0, -1.0]] * 64, tf.float16)
+    with tf.GradientTape() as tape:
+        logits = temperature(scores)
+        loss = 1024 * 64 * tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits([[0.0, 1.0]] * 64, logits))
+    (found,) = tape.gradient(loss, [weight.value for weight in temperature.trainable_weights])
+    assert logits.dtype == tf.float32
+    assert np.isfinite(found.numpy())
+
+
 def test_learned_temperature_moves_to_where_the_loss_is_lower_and_stays_in_its_bounds() -> None:
     temperature = LearnedTemperature(0.5, 0.1, 0.9)
     made, inputs = model(temperature=temperature), batch()

@@ -269,6 +269,20 @@ def test_graph_sage_embeds_an_unseen_node_as_one_of_the_graph_that_is_like_it(ag
     assert not np.allclose(found[1], found[2])
 
 
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("aggregator", ["mean", "max"])
+def test_graph_sage_counts_a_neighbour_that_an_unseen_node_repeats_once(aggregator: str, padded: bool) -> None:
+    frozen = column_model(GraphSAGE([5, 3], aggregator, activation="tanh"), neighbours=["history"]).freeze()
+
+    def embedded(history: list[list[int]]) -> np.ndarray:
+        lists = tf.ragged.constant(history, dtype=tf.int64)
+        queries = {"user_id": tf.constant([0, 0, 0]), "age": tf.constant(AGES[[2, 5, 5]])}
+        return frozen.encode_query(queries | {"history": lists.to_tensor() if padded else lists}).numpy()
+
+    twice = embedded([[1, 1, 2], [3, 4, 3, 4, 4, 1], [1, 2]])
+    np.testing.assert_allclose(twice, embedded([[1, 2], [4, 1, 3], [2, 1]]), rtol=1e-5, atol=1e-6)
+
+
 def alone_by_hand(made: GraphModel, colour: np.ndarray) -> np.ndarray:
     """The embedding of an item of this colour to which no edge leads."""
     kernel, bias = (weight.numpy().astype("f8") for weight in made.nodes.towers["item_id"].weights)
@@ -307,6 +321,18 @@ def test_an_unknown_node_of_which_nothing_is_told_is_a_mean_user_or_an_item_of_z
     users = light_gcn_by_hand(made, 2)[0][1:].mean(axis=0)
     np.testing.assert_allclose(frozen.encode_query({"user_id": unknown}), [users] * 3, rtol=1e-4, atol=1e-6)
     assert not frozen.encode_item({"item_id": unknown}).numpy().any()
+
+
+def test_an_unknown_item_has_no_bias() -> None:
+    made = table_model(neighbours=["buyers"], item_bias=True)
+    made.biases.embeddings.assign(np.arange(1.0, ITEMS + 1)[:, None])
+    lists = tf.ragged.constant([[], [1, 2], []], dtype=tf.int64)
+    found = made.freeze().encode_item({"item_id": tf.constant([0, 99, 3]), "buyers": lists}).numpy()
+    assert not found[0].any()
+    assert np.abs(found[1, :-1]).sum() > 0
+    np.testing.assert_array_equal(found[1:, -1], [0, 4])
+    query = made.freeze().encode_query({"user_id": tf.constant([0, 3])}).numpy()
+    np.testing.assert_array_equal(query[:, -1], [1, 1])
 
 
 def test_a_frozen_model_stays_as_it_is() -> None:

@@ -73,6 +73,8 @@ def test_clip_and_log_leave_the_missing_missing() -> None:
     np.testing.assert_allclose(run(Log1p(), DOUBLE, [0.0, math.e - 1]), [0, 1])
     assert np.isnan(run(Log1p(), FLOAT, [-1.0, -2.0, math.nan])).all()
     assert run(Clip(0, 10), ColumnSchema("x"), [2**53 + 1]) == [10.0]
+    late = 1_700_000_123.1
+    assert run(Clip(0.1, late), DOUBLE, [0.0, late + 100.0]) == [0.1, late]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"low": 2, "high": 1}, {"low": math.nan, "high": 1}])
@@ -84,6 +86,9 @@ def test_bounds_that_make_no_sense_are_refused(arguments: dict[str, float]) -> N
 def test_missing_values_are_filled_and_told() -> None:
     assert run(FillMissing(7), FLOAT, [math.nan, 1.0]) == [7, 1]
     assert run(FillMissing("none"), WORD, ["", "a"]) == [b"none", b"a"]
+    late = 1_700_000_123.1
+    assert run(FillMissing(late), DOUBLE, [math.nan, 1e39]) == [late, 1e39]
+    assert run(FillMissing(1e39), DOUBLE, [math.nan, 1.0]) == [1e39, 1.0]
     assert run(FillMissing(9), CODE, [-1, 3]) == [9, 3]
     assert run(FillMissing(9), ColumnSchema("x", [Tags.CATEGORICAL]), [-1, 3]) == [-1, 3]
     mean = fitted(FillMissing("mean", indicator=True), FLOAT, [1.0, None], [3.0, float("nan")])

@@ -57,6 +57,28 @@ def fitted(towers: tfdual.TwoTowerBlock) -> tuple[tfdual.TwoTowerModel, tfdual.R
     return model, rows, prep
 
 
+def test_a_copy_starts_from_the_weights_that_the_encoder_has_by_then(directory: Path, tmp_path: Path) -> None:
+    texts = tf.constant(["tea and milk", "green"])
+    tuned = encoder(directory, "all")
+    tuned.build()
+    tuned.transformer.set_weights([weight + 0.1 for weight in tuned.transformer.get_weights()])
+    loaded = TextEncoder.from_config(tuned.get_config() | {"source": str(tmp_path)})  # never read by this process
+    loaded.build()
+    loaded.transformer.set_weights([weight + 0.2 for weight in loaded.transformer.get_weights()])
+    for original in (tuned, loaded):
+        towers = tfdual.TwoTowerBlock(SCHEMA, BertTower(Schema([QUERY]), original, head=keras.layers.Dense(2)))
+        query, item = (side.block.encoder for side in (towers.query, towers.item))
+        wanted = original(texts)
+        np.testing.assert_allclose(item(texts), wanted, rtol=1e-5, atol=1e-6)
+        assert query is original
+        item.transformer.weights[0].assign_add(tf.ones_like(item.transformer.weights[0]))
+        np.testing.assert_array_equal(query(texts), wanted)
+    nested = tfdual.blocks.ParallelBlock({"a": BertTower(Schema([QUERY]), tuned)}).copy()
+    copies = [layer for layer in nested._flatten_layers() if isinstance(layer, TextEncoder)]
+    np.testing.assert_allclose(copies[0](texts), tuned(texts), rtol=1e-5, atol=1e-6)
+    assert copies[0] is not tuned
+
+
 def test_a_shared_encoder_is_one_and_separate_ones_are_two(directory: Path) -> None:
     texts = {"question": tf.constant(WORDS), "title": tf.constant(WORDS)}
     shared = encoder(directory, "all")

@@ -88,13 +88,15 @@ def over_given_neighbours(
         vectors: `(rows, dim)`, their initial vectors.
         messages: for each layer, by relation, what all nodes of its source type send, `(nodes, width)`.
         neighbours: by relation, ids of the neighbours, ragged `(rows, None)` or padded with 0; one outside the nodes is
-            none.
+            none. One that repeats is an edge of that weight where edges have weights, else it counts once.
 
     Returns:
         `(rows, dim)`, and how many neighbours each has, `(rows,)`.
     """
     count = ops.shape(vectors)[0]
     flat = {relation: _flat(lists, ops.shape(messages[0][relation])[0]) for relation, lists in neighbours.items()}
+    if not encoder.symmetric:
+        flat = {relation: (_once_a_row(*lists), lists[1]) for relation, lists in flat.items()}
     degrees = ops.zeros_like(vectors[:, 0], dtype="float32")
     for ids, rows in flat.values():
         held = aggregate(ops.ones_like(ids, dtype="float32")[:, None], rows, count, "sum", ids > 0)
@@ -118,3 +120,13 @@ def _flat(lists: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
     """All ids, 0 for those outside the `nodes`, and the row of each."""
     ids = lists.flat_values if is_ragged(lists) else ops.reshape(lists, (-1,))
     return ops.where(ops.logical_and(ids > 0, ids < nodes), ids, 0), rows_of_values(lists)
+
+
+def _once_a_row(ids: Tensor, rows: Tensor) -> Tensor:
+    """The ids, with 0 in place of all but one of those that a row repeats."""
+    order = ops.argsort(ids)
+    order = ops.take(order, ops.argsort(ops.take(rows, order)))  # sorting keeps the order of equal ones
+    ordered_ids, ordered_rows = ops.take(ids, order), ops.take(rows, order)
+    same = ops.logical_and(ordered_ids[1:] == ordered_ids[:-1], ordered_rows[1:] == ordered_rows[:-1])
+    repeats = ops.concatenate([ops.zeros_like(ids[:1], dtype="bool"), same])
+    return ops.where(ops.take(repeats, ops.argsort(order)), 0, ids)

@@ -24,7 +24,7 @@ class LearnedTemperature(keras.layers.Layer):
         maximum: float. Defaults to `1.0`.
 
     Input: scores, of any shape.
-    Output: the scores divided by the temperature.
+    Output: the scores divided by the temperature, float32.
 
     Raises:
         ValueError: not `0 < minimum < initial < maximum`.
@@ -51,7 +51,7 @@ class LearnedTemperature(keras.layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         share = math.log(self.initial / self.minimum) / math.log(self.maximum / self.minimum)
         start = keras.initializers.Constant(math.log(share / (1 - share)))
-        self.logit = self.add_weight((), initializer=start, name="logit", dtype="float32")
+        self.logit = self.add_weight((), initializer=start, name="logit", dtype="float32", autocast=False)
 
     def value(self) -> Tensor:
         """The temperature, a float32 scalar."""
@@ -59,7 +59,7 @@ class LearnedTemperature(keras.layers.Layer):
         return self.minimum * ops.power(self.maximum / self.minimum, ops.sigmoid(self.logit.value))
 
     def call(self, scores: Tensor) -> Tensor:
-        return scores / ops.cast(self.value(), scores.dtype)
+        return ops.cast(scores, "float32") / self.value()
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -5,6 +5,7 @@ from typing import Any
 
 from tfdual.preprocessing.transform import Transform, refusal
 from tfdual.schema import ColumnSchema, Tags
+from tfdual.schema.properties import SHARED_IDS
 
 
 def check_number(transform: Transform, column: ColumnSchema) -> None:
@@ -56,15 +57,22 @@ def number(column: ColumnSchema, dtype: str) -> ColumnSchema:
 def vector(column: ColumnSchema, width: int) -> ColumnSchema:
     """The column as vectors of `width` float32, and no ids any more."""
     tags = column.tags - {Tags.CATEGORICAL, Tags.LIST, Tags.ID, Tags.USER_ID, Tags.ITEM_ID, Tags.SESSION_ID}
-    properties = {name: value for name, value in _filled(column).items() if name != "domain"}
+    properties = {name: value for name, value in _filled(column).items() if name not in ("domain", SHARED_IDS)}
     return ColumnSchema(column.name, tags, properties, "float32", dims=(None, width))
 
 
-def ids(column: ColumnSchema, cardinality: int) -> ColumnSchema:
-    """The column as int64 ids `0 .. cardinality - 1`; numbers and texts become categorical."""
+def ids(column: ColumnSchema, cardinality: int, shared: int = 1) -> ColumnSchema:
+    """The column as int64 ids `0 .. cardinality - 1`; numbers and texts become categorical.
+
+    Args:
+        column: ColumnSchema.
+        cardinality: int. How many ids there are.
+        shared: int. How many of them, the first, may each be of several values. Defaults to 1: what is unknown.
+    """
     tags = column.tags if column.is_list else (column.tags - {Tags.CONTINUOUS, Tags.EMBEDDING}) | {Tags.CATEGORICAL}
     domain = {"name": column.domain_name, "min": 0, "max": cardinality - 1}
-    return replace(column, tags=tags, properties=_filled(column) | {"domain": domain}, dtype="int64")
+    properties = _filled(column) | {"domain": domain} | ({SHARED_IDS: shared} if shared > 1 else {})
+    return replace(column, tags=tags, properties=properties, dtype="int64")
 
 
 def id_list(column: ColumnSchema, cardinality: int) -> ColumnSchema:

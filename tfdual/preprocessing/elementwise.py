@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.column_types import check_number
+from tfdual.preprocessing.constants import constant
 from tfdual.preprocessing.missing_values import floats
 from tfdual.preprocessing.transform import Transform
 from tfdual.schema import ColumnSchema
@@ -41,9 +42,9 @@ class Clip(Transform):
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
         values = floats(column, values, self.output(column).dtype)
         if self.low is not None:
-            values = tf.where(values < self.low, tf.cast(self.low, values.dtype), values)
+            values = tf.where(values < self.low, constant(self.low, values.dtype), values)
         if self.high is not None:
-            values = tf.where(values > self.high, tf.cast(self.high, values.dtype), values)
+            values = tf.where(values > self.high, constant(self.high, values.dtype), values)
         return values
 
 

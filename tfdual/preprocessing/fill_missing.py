@@ -9,6 +9,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing.arrow_values import numbers
 from tfdual.preprocessing.column_types import number
+from tfdual.preprocessing.constants import constant
 from tfdual.preprocessing.missing_values import is_missing
 from tfdual.preprocessing.transform import Transform, refusal
 from tfdual.schema import ColumnSchema, Tags
@@ -81,7 +82,7 @@ class FillMissing(Transform):
         if self.value is None:
             return values
         value = self._sum / max(self._count, 1) if self.learns else self.value
-        return tf.where(is_missing(column, values), tf.cast(value, values.dtype), values)
+        return tf.where(is_missing(column, values), constant(value, values.dtype), values)
 
     def apply(self, column: ColumnSchema, values: Tensor) -> dict[str, Tensor]:
         """The filled values, and where they were missing."""

@@ -35,7 +35,7 @@ class HashBuckets(Transform):
     def output(self, column: ColumnSchema) -> ColumnSchema:
         """An int64 column over the buckets."""
         check_values(self, column)
-        return ids(column, self.buckets + 1)
+        return ids(column, self.buckets + 1, shared=self.buckets + 1)
 
     def __call__(self, column: ColumnSchema, values: Tensor) -> Tensor:
         if column.dtype == "string":

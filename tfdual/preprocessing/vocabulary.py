@@ -156,7 +156,7 @@ class Vocabulary(Transform):
     def output(self, column: ColumnSchema) -> ColumnSchema:
         """An int64 column whose domain is the vocabulary."""
         check_values(self, column)
-        return ids(column, self.size)
+        return ids(column, self.size, self.num_oov_indices)
 
     def outputs(self, column: ColumnSchema) -> list[ColumnSchema]:
         """The ids, and the sampling log-probability of the item's."""

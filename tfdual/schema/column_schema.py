@@ -32,7 +32,8 @@ class ColumnSchema:
         properties: mapping. `"domain"`: `{"name": str, "min": number, "max": number}`; columns whose domains share a
             name share vocabulary and embedding table. `"nullable"`: a row may hold no value. `"value_count"`:
             `{"min": int, "max": int or None}`, the bounds of a list's length. `"weights"`: the column that weighs the
-            ids of this list. `"delimiter"`: what parts a list in a text file. Others are kept. Defaults to none.
+            ids of this list. `"delimiter"`: what parts a list in a text file. `"shared_ids"`: how many first ids
+            may each be of several values, as hashed ones are. Others are kept. Defaults to none.
         dtype: str. One of `int64`, `int32`, `float32`, `float64`, `string`, `bool`. Defaults to `"int64"`.
         is_list: bool. Each row holds several values; `dims` and `"value_count"` say so too. Defaults to `False`.
         is_ragged: bool. Rows differ in length. Defaults to `is_list` where no width is given.

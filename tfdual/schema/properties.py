@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+SHARED_IDS = "shared_ids"  # how many first ids may each be of several values, such as those of hashed ones
+
 
 def check_properties(column: str, properties: Mapping[str, Any], dtype: str, ids: bool) -> None:
-    """Check the domain, `nullable`, `weights` and `delimiter`; other properties are the user's own.
+    """Check the domain, `nullable`, `weights`, `delimiter` and `shared_ids`; other properties are the user's own.
 
     Args:
         column: str. The column's name, for the message.
@@ -23,6 +25,8 @@ def check_properties(column: str, properties: Mapping[str, Any], dtype: str, ids
     for key, meaning in (("weights", "the name of a column"), ("delimiter", "a string such as '|'")):
         if key in properties and (not isinstance(properties[key], str) or not properties[key]):
             raise ValueError(f"Column '{column}': the property '{key}' is {meaning}. Received {properties[key]!r}.")
+    if not _is_number(shared := properties.get(SHARED_IDS, 1), whole=True) or shared < 1:
+        raise ValueError(f"Column '{column}': the property '{SHARED_IDS}' is an int above 0. Received {shared!r}.")
     if not isinstance(domain := properties.get("domain", {}), Mapping):
         raise ValueError(f"Column '{column}': the property 'domain' is a mapping. Received {domain!r}.")
     _check_domain(column, domain, floats=dtype.startswith("float"), ids=ids)

@@ -99,6 +99,12 @@ class TextEncoder(keras.layers.Layer):
         if fresh and (checkpoint := opened(self.source)) is not None:
             self.transformer.assign(checkpoint.arrays())
 
+    def start_from(self, other: "TextEncoder") -> None:
+        """Take the weights that another encoder of this structure has; where it has none yet, both read the same."""
+        if other.transformer.built:
+            build_once(self.transformer)
+            self.transformer.set_weights(other.transformer.get_weights())
+
     def call(self, texts: Tensor, training: bool | None = None) -> Tensor:
         texts = tf.convert_to_tensor(texts)
         if texts.dtype != tf.string or len(texts.shape) != 1:
