@@ -66,7 +66,7 @@ def matching_pairs(lists: Any, ids: Any, rows: Any = None) -> Any:
     A pair comes once for each time that the list holds the id. Memory is in proportion to values and pairs.
 
     Args:
-        lists: int, ragged `(lists, None)`, or `(lists, length)` where 0 is padding.
+        lists: int, ragged `(lists, None)`, or `(lists, length)`; 0 is padding, or unknown, and matches nothing.
         ids: int `(places,)`.
         rows: int `(rows,)`. Which list each row has. Defaults to `None`: row i has list i.
 
@@ -76,7 +76,8 @@ def matching_pairs(lists: Any, ids: Any, rows: Any = None) -> Any:
     if not data_dependent_shapes():
         raise RuntimeError(f"Matching pairs need the TensorFlow backend. This is {keras.backend.backend()}.")
     if is_ragged(lists):
-        values, owners = lists.values, lists.value_rowids()
+        there = tf.not_equal(lists.values, 0)
+        values, owners = tf.boolean_mask(lists.values, there), tf.boolean_mask(lists.value_rowids(), there)
     else:
         there = tf.not_equal(lists, 0)
         values, owners = tf.boolean_mask(lists, there), tf.where(there)[:, 0]
@@ -207,19 +208,19 @@ def rows_of_the_batch(values: Any) -> Any:
 
 
 def gathered(values: Any) -> Any:
-    """The rows of all replicas, in the order of the replicas; their gradients go back to where they came from.
+    """The rows of all replicas, in their order, texts as int64 hashes; gradients go back to where rows came from.
 
     Replicas may have different numbers of rows, where the gradient of TensorFlow's `all_gather` is wrong (2.20).
     """
     context = tf.distribute.get_replica_context()
+    values = tf.strings.to_hash_bucket_fast(values, tf.int64.max) if values.dtype == tf.string else values
     if not values.dtype.is_floating:
         return context.all_gather(values, axis=0)
     if len(values.shape) == 3 and values.shape[1] is None:  # several vectors a row: zeros up to the most of a replica
         most = tf.reduce_max(context.all_gather(tf.shape(values)[1][None], axis=0))
         values = tf.pad(values, [[0, 0], [0, most - tf.shape(values)[1]], [0, 0]])
     around = [_rows_around(values), *[[0, 0]] * (len(values.shape) - 1)]
-    placed = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.pad(values, around))
-    return tf.ensure_shape(placed, [None, *values.shape[1:]])
+    return tf.ensure_shape(summed_over_replicas(tf.pad(values, around)), [None, *values.shape[1:]])
 
 
 def _rows_around(values: Any) -> list[Any]:

@@ -1,6 +1,11 @@
-"""One batch on one device, and on two replicas. A script, since devices are set before TensorFlow runs."""
+"""One batch on one device, and on two replicas. A script, since devices are set before TensorFlow runs.
 
+Batches have an odd number of rows, of which the first replica gets one more.
+"""
+
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,13 +16,23 @@ from tests.sample_columns import OPTIONS, SCHEMA, batch
 from tfdual import ColumnSchema, LazyAdam, MLPBlock, Schema, Tags, TwoTowerBlock, TwoTowerModel
 from tfdual.features import TextEncoder
 from tfdual.features.text import TextTransformer, WordPieceTokenizer
-from tfdual.models import CrossEncoder, LateInteractionModel
-from tfdual.negatives import InBatch, SumOfNegatives, Uniform
+from tfdual.losses import bpr, pairwise_logistic
+from tfdual.models import CrossEncoder, LateInteractionModel, MatrixFactorizationModel
+from tfdual.negatives import ColumnNegatives, InBatch, SumOfNegatives, Uniform
+from tfdual.optimizers import LazyMomentum, MultiOptimizer
 from tfdual.tailoring import DeepReranker
 
 # Of a tiny gradient Adam takes the sign, so it gets a large epsilon.
 OPTIMIZERS = {"sgd": lambda: keras.optimizers.SGD(0.1), "lazy_adam": lambda: LazyAdam(0.05, epsilon=0.1)}
 WEIGHTS = np.array([1, 2, 0.5, 1, 3, 1], "float32")
+CLIPPED = {
+    "clipnorm": lambda: LazyMomentum(0.1, clipnorm=0.3),
+    "global_clipnorm": lambda: LazyMomentum(0.1, global_clipnorm=0.3),
+    "clipvalue": lambda: LazyMomentum(0.1, clipvalue=0.2),
+    "global_clipnorm of parts": lambda: MultiOptimizer(
+        {"embeddings": LazyMomentum(0.1)}, keras.optimizers.SGD(0.1), global_clipnorm=0.3
+    ),
+}
 
 
 def inputs() -> dict[str, tf.Tensor]:
@@ -50,7 +65,7 @@ def weights_after_two_steps(strategy: tf.distribute.Strategy, optimizer: str, **
     made, columns = model(strategy, optimizer, **options), inputs()
     if "distinct_queries" in options:
         columns |= {name: tf.gather(columns[name], [0, 1, 0, 0, 1, 5]) for name in made.query_side.columns}
-    data = tf.data.Dataset.from_tensor_slices(columns).batch(6).repeat(2)
+    data = tf.data.Dataset.from_tensor_slices(columns).batch(5, drop_remainder=True).repeat(2)
     history = made.fit(data, verbose=0).history
     return [*made.get_weights(), np.array(history["loss"][-1])]
 
@@ -81,7 +96,7 @@ def weighted_gradients(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
 
 
 def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
-    """Weights and loss of a re-ranker after a batch of weighted lists."""
+    """Weights and losses of a re-ranker after a batch of weighted lists, some without a positive."""
     rng = np.random.default_rng(0)
     with strategy.scope():
         keras.utils.set_random_seed(0)
@@ -89,19 +104,62 @@ def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
             transformer = TextTransformer(6, num_layers=1, num_heads=2, dim=8, feed_forward_dim=16, dropout=0.0)
             words = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"])
             made = CrossEncoder(TextEncoder(words, transformer))
-            columns = {"query": ["a", "b a"] * 4, "item": [["a", "b", "b b"]] * 8}
+            columns = {"query": ["a", "b a", "b"] * 3, "item": [["a", "b", "b b"]] * 9}
         else:
-            made = DeepReranker(hidden=(4,))
-            columns = {"query_vector": rng.normal(size=(8, 4)), "vector": rng.normal(size=(8, 3, 4))}
+            made = DeepReranker(hidden=(4,), ranking_loss=pairwise_logistic)
+            columns = {"query_vector": rng.normal(size=(9, 4)), "vector": rng.normal(size=(9, 3, 4))}
         made.compile(keras.optimizers.SGD(0.5))
-    labels, weights = np.eye(3)[np.arange(8) % 3], np.arange(1, 9) / 4
-    rows = tf.data.Dataset.from_tensor_slices((columns, labels, weights)).batch(8)
+    labels, weights = np.eye(3)[np.arange(9) % 3], np.arange(1, 10) / 4
+    labels[6:8] = 0
+    rows = tf.data.Dataset.from_tensor_slices((columns, labels, weights)).batch(9)
     loss = made.fit(rows, verbose=0).history["loss"][0]
-    return [*made.get_weights(), np.array(loss)]
+    return [*made.get_weights(), np.array(loss), np.array(made.evaluate(rows, verbose=0))]
+
+
+def factors(strategy: tf.distribute.Strategy, negatives: bool) -> list[np.ndarray]:
+    """Weights and losses of factors, with listed negatives that some rows lack, or with queries named by texts."""
+    ids = {"domain": {"max": 9}}
+    schema = Schema([ColumnSchema("user", [Tags.USER_ID], ids), ColumnSchema("item", [Tags.ITEM_ID], ids)])
+    shown = tf.ragged.constant([[2], [], [4, 5], [], []], dtype=tf.int64)
+    columns = {"user": [1, 2, 1, 3, 2], "item": [1, 2, 3, 4, 5], "name": ["a", "b", "a", "c", "b"], "shown": shown}
+    rows = tf.data.Dataset.from_tensor_slices(columns).batch(5)
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        if negatives:
+            source = ColumnNegatives("shown", item_id="item", shared=False)
+            options = {"loss": functools.partial(bpr, max_positives=1), "negatives": source}
+        else:
+            options = {"known_positives": "name", "distinct_queries": "name"}
+        start = keras.initializers.RandomNormal(0, 1, seed=3)
+        made = MatrixFactorizationModel(schema, dim=4, initializer=start, sampling_correction=False, **options)
+        made.compile(keras.optimizers.SGD(1.0))
+    loss = made.fit(rows, verbose=0).history["loss"][0]
+    return [*made.get_weights(), np.array(loss), np.array(made.evaluate(rows, verbose=0))]
+
+
+def clipped(strategy: tf.distribute.Strategy, optimizer: Callable[[], keras.Optimizer]) -> list[np.ndarray]:
+    """A table and a bias after a step whose gradients are clipped; each replica has a part of them."""
+    rng = np.random.default_rng(0)
+    rows, of_table, of_bias = tf.constant([4, 1, 4, 2, 1]), rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    of_table, of_bias = tf.constant(of_table, tf.float32), tf.constant(of_bias, tf.float32)
+    with strategy.scope():
+        weights = [keras.Variable(np.ones((6, 3)), name="embeddings"), keras.Variable(np.ones(2), name="bias")]
+        made = optimizer()
+        made.build(weights)
+    bounds = [[0, 5]] if strategy.num_replicas_in_sync == 1 else [[0, 3], [3, 5]]
+
+    def step() -> None:
+        place = tf.distribute.get_replica_context().replica_id_in_sync_group
+        start, stop = tf.unstack(tf.gather(bounds, place))
+        gradient = tf.IndexedSlices(of_table[start:stop], rows[start:stop], tf.constant([6, 3]))
+        made.apply([gradient, tf.reduce_sum(of_bias[start:stop], axis=0)], weights)
+
+    strategy.run(tf.function(step))
+    return [weight.numpy() for weight in weights]
 
 
 def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
-    """Weights and loss of late interaction, whose replicas hold items of 3 and of 6 words at the most."""
+    """Weights and loss of late interaction, whose replicas hold items of 3 and of 5 words at the most."""
     schema = Schema(
         [ColumnSchema("asked", [Tags.USER], dtype="string"), ColumnSchema("text", [Tags.ITEM], dtype="string")]
     )
@@ -115,8 +173,8 @@ def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy) -> list[np.ndarra
         made = LateInteractionModel(schema, encoder, dim=4, query_length=6, sampling_correction=False)
         made.compile(keras.optimizers.SGD(0.5))
         made.build()
-    texts = [" ".join(["a", "b", "b"] * 2)[: 2 * count - 1] for count in range(1, 7)]
-    rows = {"asked": ["a", "b a", "b", "a a", "b b", "a b a"], "text": texts, "id": np.arange(1, 7)}
+    texts = [" ".join(["a", "b", "b"] * 2)[: 2 * count - 1] for count in range(1, 6)]
+    rows = {"asked": ["a", "b a", "b", "a a", "a b a"], "text": texts, "id": np.arange(1, 6)}
     loss = made.fit(tf.data.Dataset.from_tensor_slices(rows).batch(6), verbose=0).history["loss"][0]
     return [*made.get_weights(), np.array(loss)]
 
@@ -149,6 +207,10 @@ def main() -> None:
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
     for name, cross in (("re-ranker", False), ("cross-encoder", True)):
         require_equal(rankings(mirrored, cross), rankings(single, cross), name)
+    for name, negatives in (("some rows without a negative", True), ("queries named by texts", False)):
+        require_equal(factors(mirrored, negatives), factors(single, negatives), name)
+    for name, optimizer in CLIPPED.items():
+        require_equal(clipped(mirrored, optimizer), clipped(single, optimizer), name)
     require_equal(tokens_of_unlike_lengths(mirrored), tokens_of_unlike_lengths(single), "late interaction")
 
 

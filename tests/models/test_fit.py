@@ -139,6 +139,53 @@ def test_predict_and_evaluate_are_those_of_the_whole_set() -> None:
     assert model.evaluate(train(), verbose=0) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+def weights_of_rows() -> np.ndarray:
+    return np.random.default_rng(3).choice([0.0, 1.0, 5.0], PAIRS).astype(np.float32)
+
+
+def test_weights_of_arrays_count_as_those_of_a_dataset() -> None:
+    weights, columns = weights_of_rows(), {name: np.asarray(values) for name, values in pairs().items()}
+    dataset = tf.data.Dataset.from_tensor_slices((pairs(), weights)).map(lambda x, w: (x, None, w)).batch(8)
+    models = [compiled() for _ in range(3)]
+    for model in models[1:]:
+        model.set_weights(models[0].get_weights())
+    by_dataset = models[0].fit(dataset, validation_data=dataset, verbose=0).history
+    settings = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    by_array = (
+        models[1]
+        .fit(
+            columns,
+            sample_weight=weights,
+            validation_data=(columns, None, weights),
+            validation_batch_size=8,
+            **settings,
+        )
+        .history
+    )
+    unweighted = models[2].fit(columns, None, **settings).history
+    np.testing.assert_allclose(by_array["loss"], by_dataset["loss"], rtol=1e-5)
+    np.testing.assert_allclose(by_array["val_loss"], by_dataset["val_loss"], rtol=1e-5)
+    assert by_array["loss"] != pytest.approx(unweighted["loss"], rel=1e-3)
+    for given, wanted in zip(models[1].get_weights(), models[0].get_weights(), strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-6)
+    evaluated = models[1].evaluate(columns, sample_weight=weights, batch_size=8, verbose=0)
+    assert evaluated == pytest.approx(by_dataset["val_loss"][0], rel=1e-5)
+    assert models[1].evaluate(columns, None, 8, 0) != pytest.approx(evaluated, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("compiling", "fitting", "message"),
+    [
+        ({}, {"class_weight": {0: 1.0}}, "A pair has no class"),
+        ({"loss_weights": [2.0]}, {}, r"has one loss. Leave loss_weights=\[2.0\] out"),
+        ({}, {"sample_weight": np.full(PAIRS, -1.0, "f4")}, "weight"),
+    ],
+)
+def test_weights_that_mean_nothing_here_are_refused(compiling: dict, fitting: dict, message: str) -> None:
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=message):
+        compiled(**compiling).fit(dict(pairs()), **fitting, verbose=0)
+
+
 def scalars(folder: Path) -> Iterator[tuple[str, list[float]]]:
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     for tag in events.Tags()["tensors"]:

@@ -20,13 +20,19 @@ CASES = [
     "weighted",
     "re-ranker",
     "cross-encoder",
+    "some rows without a negative",
+    "queries named by texts",
+    "clipnorm",
+    "global_clipnorm",
+    "clipvalue",
+    "global_clipnorm of parts",
     "late interaction",
 ]
 
 
 @pytest.mark.slow
 def test_a_batch_on_two_replicas_trains_as_on_one() -> None:
-    """The losses, the weights after two steps, and the gradients of weighted rows that are unevenly split."""
+    """The losses, the weights after a step or two, and the gradients of weighted rows, all unevenly split."""
     script = REPOSITORY / "tests" / "models" / "replicas.py"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)

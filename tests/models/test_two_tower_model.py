@@ -16,12 +16,15 @@ from tfdual import (
     EmbeddingOptions,
     LazyAdam,
     MLPBlock,
+    Preprocessor,
     Schema,
     Tags,
     TwoTowerBlock,
     TwoTowerModel,
     evaluate,
+    read,
 )
+from tfdual.preprocessing import HashBuckets, Vocabulary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAIRS = 24
@@ -312,6 +315,22 @@ np.savez({str(tmp_path / "found.npz")!r}, loss=loss, **model(inputs))
     assert set(found) == {"loss", "query", "item"}
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-5, atol=1e-6)
+
+
+def test_items_of_ids_that_several_values_share_are_encoded_by_their_own_columns() -> None:
+    ids = {"item": ["a", "b", "a", "b", "rare", "other", "third"], "price": [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 5.0]}
+    schema = Schema(
+        [ColumnSchema("item", [Tags.ITEM_ID], dtype="string")]
+        + [ColumnSchema(name, [side], dtype="float32") for name, side in (("price", Tags.ITEM), ("age", Tags.USER))]
+    )
+    rows = read(ids | {"age": np.arange(7.0)}, schema)
+    for transform in (Vocabulary(min_count=2, num_oov_indices=2), HashBuckets(2)):
+        prep = Preprocessor(schema, {"item": transform}).adapt(rows)
+        model = TwoTowerModel(TwoTowerBlock(prep.schema, MLPBlock([4])), sampling_correction=False)
+        inputs = next(iter(rows.batch(7).map(prep)))
+        found, wanted = model(inputs, training=True)["item"], model.encode_item(inputs)
+        assert len(set(inputs["item"].numpy()[[0, 1, 4, 5, 6]])) < 5
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_unknown_items_are_encoded_by_their_own_columns() -> None:

@@ -16,6 +16,9 @@ A query's loss is a mean over its candidates, or over its pairs of a positive an
 weighted mean over the queries that count: those with a positive, a negative and a weight above 0, unless the loss says
 otherwise. The others give neither loss nor gradient, and where no query counts, the loss is 0.
 
+Where replicas share a batch, the mean is over the queries of all of them. Each replica's part of it is divided by the
+part that it has of the batch's rows, by their weight: so it counts as the mean of a replica does.
+
 Sums are in float32, whatever type the scores have.
 """
 

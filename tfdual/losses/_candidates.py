@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras import ops
 
+from tfdual._backend import replicas, summed_over_replicas
 from tfdual._typing import Tensor
 
 
@@ -77,13 +78,21 @@ def read_teacher_scores(teacher_scores: Tensor, kept: Tensor) -> Tensor:
 
 
 def query_weights(counted: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Share of each query in the mean over those that are `counted`, `(batch,)`: they add to 1, or all are 0."""
-    weight = ops.cast(counted, "float32")
+    """Share of each query in the mean over those that are `counted`, `(batch,)`: they add to 1, or all are 0.
+
+    On replicas the mean is over the whole batch: times the part that the replica's rows are of it, counted or not, the
+    shares of all replicas add to 1.
+    """
+    given = ops.ones_like(counted, dtype="float32")
     if sample_weight is not None:
         advice = "Give one weight for each query."
         given = ops.cast(of_shape("sample_weight", sample_weight, counted.shape, advice), "float32")
-        weight = ops.where(counted, given, 0.0)
+    weight = ops.where(counted, given, 0.0)
     total = ops.sum(weight)
+    if replicas() > 1:
+        own = ops.sum(given)
+        total, rows = ops.unstack(summed_over_replicas(ops.stack([total, own])), 2)
+        total = total * own / ops.where(rows > 0, rows, 1.0)
     return weight / ops.where(total > 0, total, 1.0)
 
 

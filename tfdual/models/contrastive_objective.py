@@ -49,9 +49,10 @@ class ContrastiveObjective(keras.layers.Layer):
         several_positives: bool. Known positives among the candidates are positives of the query; the `loss` must take
             several. Else they are left out. Defaults to `False`.
         distinct_items: bool. Encode and score an item that stands several times in the batch once, by its first row,
-            and count it as often: exact where an item's columns depend on the item alone, and faster. Items of the id
-            0, unknown ones, are encoded each, and as negatives the first of them stands for all. On backends other than
-            TensorFlow every row is encoded and scored. Defaults to `True`.
+            and count it as often: exact where an item's columns depend on the item alone, and faster. Items of ids
+            that are of several values, such as 0, what is unknown, or hashed ones, are encoded each, and as negatives
+            the first of an id stands for all. On backends other than TensorFlow every row is encoded and scored.
+            Defaults to `True`.
 
     Raises:
         TypeError: a loss that is no function, negatives that are no source, a temperature that is no number.
@@ -84,6 +85,7 @@ class ContrastiveObjective(keras.layers.Layer):
         self.known_positives = known_positives
         self.several_positives = several_positives
         self.distinct_items = distinct_items
+        self.shared_ids: dict[str, int] = {}  # by column: how many first ids may be of several values
         self._check()
 
     def _check(self) -> None:
@@ -227,7 +229,7 @@ class ContrastiveObjective(keras.layers.Layer):
         if is_ragged(known) or len(known.shape) == 2:
             return KnownItems(known)
         if once := distinct_queries == self.known_positives:
-            known = told_apart(known)
+            known = told_apart(known, self.shared_ids.get(self.known_positives, 1))
         return KnownItems(*ids_by_key(known, columns[self.item_id]), once)
 
     def get_config(self) -> dict:

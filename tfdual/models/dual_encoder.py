@@ -19,7 +19,7 @@ from tfdual.models.contrastive_objective import ContrastiveObjective, column_of
 from tfdual.models.embedding_space import embedding_space
 from tfdual.models.encoded_once import encoded_once
 from tfdual.models.finite_loss import finite_or_stop, told_plainly
-from tfdual.models.fit_rows import fit_rows
+from tfdual.models.fit_rows import fit_rows, with_weights
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.over_replicas import build_replicas
@@ -127,9 +127,10 @@ class DualEncoder(SeededModel):
             queries = column_of(inputs, self.distinct_queries, "ids of queries")
         if training and self.objective.once_each:
             items = column_of(inputs, self.item_id, "item ids")
+        shared = self.objective.shared_ids.get
         return {
-            "query": encoded_once(self.encode_query, inputs, queries, training),
-            "item": encoded_once(self.encode_item, inputs, items, training),
+            "query": encoded_once(self.encode_query, inputs, queries, training, shared(self.distinct_queries or "", 1)),
+            "item": encoded_once(self.encode_item, inputs, items, training, shared(self.item_id, 1)),
         }
 
     def pairs(
@@ -193,12 +194,21 @@ class DualEncoder(SeededModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
-            ValueError: a loss or metrics in `compile()`; labels; a step whose loss is not finite.
+            ValueError: a loss or metrics in `compile()`; labels or weights of classes; a step whose loss is not finite.
         """
         refuse_metrics(self)
         x, settings = fit_rows(x, kwargs)
         with told_plainly():
-            return super().fit(x, *args, **settings)
+            return super().fit(**with_weights(super().fit, x, args, settings))
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `evaluate`: the loss among the items of each batch, without correction.
+
+        Raises:
+            ValueError: a loss or metrics in `compile()`; labels.
+        """
+        refuse_metrics(self)
+        return super().evaluate(**with_weights(super().evaluate, x, args, kwargs))
 
     @functools.cached_property
     def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:

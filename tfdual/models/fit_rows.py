@@ -1,7 +1,10 @@
 """The batches that a model's `fit` takes."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfdual.data import Rows
@@ -27,6 +30,36 @@ def fit_rows(x: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
                 f"preprocessor that was adapted to them: {name}=rows.batch(1_024).map(preprocessor)."
             )
     return (_read_ahead(x), {"shuffle": False} | settings) if isinstance(x, tf.data.Dataset) else (x, settings)
+
+
+def with_weights(method: Callable[..., Any], x: Any, arguments: tuple, settings: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of Keras's `fit` or `evaluate` by their names, where columns with weights have labels of no width.
+
+    Keras drops weights that come as arrays and without labels.
+
+    Args:
+        method: Keras's `fit` or `evaluate`.
+        x: columns, or anything else that it takes.
+        arguments: what stands behind them without a name.
+        settings: the named arguments.
+
+    Raises:
+        ValueError: weights of classes.
+    """
+    named = inspect.signature(method).bind(x, *arguments, **settings).arguments
+    named |= named.pop("kwargs", {})
+    if named.get("class_weight") is not None:
+        raise ValueError("A pair has no class. Leave class_weight out, and weigh rows by sample_weight.")
+    if isinstance(x, Mapping) and named.get("y") is None and named.get("sample_weight") is not None:
+        named["y"] = _no_labels(named["sample_weight"])
+    match named.get("validation_data"):
+        case (Mapping() as columns, None, weights) if weights is not None:
+            named["validation_data"] = columns, _no_labels(weights), weights
+    return named
+
+
+def _no_labels(weights: Any) -> np.ndarray:
+    return np.zeros((len(weights), 0), np.float32)
 
 
 def _read_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

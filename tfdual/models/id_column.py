@@ -1,6 +1,9 @@
 """The columns of ids that a model needs."""
 
+from collections.abc import Sequence
+
 from tfdual.schema import Schema, Tags
+from tfdual.schema.properties import SHARED_IDS
 
 
 def item_id_of(schema: Schema) -> str:
@@ -34,3 +37,17 @@ def id_column(schema: Schema, tag: str, name: str | None = None) -> tuple[str, i
             f"The ids of '{columns.first.name}' have no known largest value. Take the schema of a `Preprocessor`."
         )
     return columns.first.name, cardinality
+
+
+def shared_ids(schema: Schema, *sides: Sequence[str]) -> dict[str, int]:
+    """How many first ids of a column may each be of several values, such as those of hashed ones; where it says so.
+
+    Rows of one such id may differ in other columns. A side that reads the ids alone makes one embedding of them.
+
+    Args:
+        schema: Schema.
+        sides: names of the columns that each side reads.
+    """
+    alone = {columns[0] for columns in sides if len(columns) == 1}
+    known = {column.name: column.properties.get(SHARED_IDS) for column in schema if column.name not in alone}
+    return {name: count for name, count in known.items() if count is not None}

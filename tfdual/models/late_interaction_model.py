@@ -15,7 +15,7 @@ from tfdual.index.max_sim_index import MaxSimIndex
 from tfdual.interactions import Interaction
 from tfdual.interactions.max_sim import MaxSim
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.id_column import item_id_of
+from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.models.side import Side
 from tfdual.schema import Kind, Schema, Tags
 
@@ -114,6 +114,7 @@ class LateInteractionModel(DualEncoder):
             name="item",
             dtype=self.dtype_policy,
         )
+        self.objective.shared_ids = shared_ids(schema, self.query_side.columns, self.item_side.columns)
 
     def _projection(self) -> keras.layers.Layer | None:
         if self.dim is None:

@@ -1,6 +1,6 @@
 """What a model does where replicas of it share a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ def build_replicas(model: keras.Model, build: Callable[[], None]) -> None:
 
     Keras would call the model on the mean of the replicas' columns, of texts and ragged lists too.
     """
+    report_whole_batches(model)
     strategy = model._distribute_strategy
     if strategy is None:
         return
@@ -22,6 +23,45 @@ def build_replicas(model: keras.Model, build: Callable[[], None]) -> None:
         build()
         if model.optimizer is not None:
             model.optimizer.build(model.trainable_variables)
+
+
+def first_of_replicas(model: keras.Model, batches: Iterable[tuple[int, int, Any]]) -> Any:
+    """What the first replica has of the first batch. Keras's mean over replicas needs as many rows on each.
+
+    Args:
+        model: made in the scope of a strategy.
+        batches: as Keras's trainer has them, each with the iterator to take it from.
+    """
+    _, _, rest = next(iter(batches))
+    return keras.tree.map_structure(lambda of: model._distribute_strategy.experimental_local_results(of)[0], next(rest))
+
+
+def report_whole_batches(model: keras.Model) -> None:
+    """Let the loss that a model reports be that of whole batches, where it has a strategy."""
+    if model._distribute_strategy is None or not model.compiled or isinstance(model._loss_tracker, LossOfReplicas):
+        return
+    with model._distribute_strategy.scope():
+        tracker = LossOfReplicas(name="loss")
+    object.__setattr__(model, "_loss_tracker", tracker)  # Keras would list it as a metric once more
+
+
+class LossOfReplicas(keras.metrics.Mean):
+    """Mean over the rows of a loss that the replicas of a batch add up to.
+
+    Keras weighs the loss of each replica by the rows there, as if it were their mean.
+    """
+
+    def update_state(self, values: Any, sample_weight: Any) -> None:
+        """Take in a batch.
+
+        Args:
+            values: this replica's part of the loss, times the replicas.
+            sample_weight: how many rows it has.
+        """
+        rows = ops.cast(sample_weight, self.dtype)
+        if replicas() > 1:
+            rows = summed_over_replicas(rows) / replicas()
+        super().update_state(values, rows)
 
 
 def share_of_the_batch(rows: Any, weight: Any = None) -> Any:

@@ -6,11 +6,13 @@ from tfdual._typing import Tensor
 
 
 def refuse_metrics(model: keras.Model) -> None:
-    """Refuse metrics of `compile`.
+    """Refuse metrics of `compile`, and weights of several losses.
 
     Raises:
         ValueError: there are some.
     """
+    if model.compiled and (weights := model._compile_config.config.get("loss_weights")) is not None:
+        raise ValueError(f"{type(model).__name__} has one loss. Leave loss_weights={weights} out of compile().")
     if model._compile_metrics is not None:
         raise ValueError(
             f"{type(model).__name__} is measured on the whole corpus. Leave metrics out of compile(), and pass "
@@ -27,5 +29,5 @@ def refuse_labels(model: keras.Model, y: Tensor | None) -> None:
     kind = type(model).__name__
     if model._compile_loss is not None:
         raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
-    if y is not None:
+    if y is not None and y.shape[-1:] != (0,):  # labels of no width stand beside weights
         raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")

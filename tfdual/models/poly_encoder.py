@@ -14,7 +14,7 @@ from tfdual.models.context_codes import LEARNED, ContextCodes
 from tfdual.models.contrastive_objective import column_of
 from tfdual.models.dialogue_tokens import LAST
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.id_column import item_id_of
+from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.models.side import Side
 from tfdual.schema import Kind, Schema, Tags
 from tfdual.towers import BertTower, Tower
@@ -104,6 +104,7 @@ class PolyEncoder(DualEncoder):
         block = _item_block(schema, encoder if item is None else item)
         block = block if self.post is None else block.connect(self.post)
         self.item = Tower(block, name="item", dtype=dtype)
+        self.objective.shared_ids = shared_ids(schema, self.query_side.columns, self.item_side.columns)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.query)

@@ -26,7 +26,7 @@ from tfdual.losses import (
 )
 from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_config, function_from
-from tfdual.models.over_replicas import share_of_the_batch
+from tfdual.models.over_replicas import first_of_replicas, report_whole_batches, share_of_the_batch
 from tfdual.models.seed_states import SeededModel
 from tfdual.serving import Reranker
 
@@ -110,6 +110,12 @@ class RankingModel(SeededModel):
                 f"{plain.__name__} compares candidates of one query, and each list holds one. Give lists of two or "
                 "more, or leave `ranking_loss` out: binary_cross_entropy takes each candidate by itself."
             )
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if self._distribute_strategy is not None and iterator is not None:
+            data_batch = first_of_replicas(self, iterator)
+        super()._maybe_symbolic_build(None, data_batch)
+        report_whole_batches(self)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Keras's `fit`, on batches of lists; of a dataset, the next is made ready during a step.

@@ -9,7 +9,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.models.contrastive_objective import Temperature
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.id_column import item_id_of
+from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.models.side import Side
 from tfdual.towers import DualEncoderBlock
 
@@ -51,6 +51,7 @@ class TwoTowerModel(DualEncoder):
             raise ValueError("TwoTowerModel scores the two embeddings itself. Give it towers without an aggregation.")
         super().__init__(item_id or item_id_of(towers.schema), temperature=temperature, **options)
         self.towers = towers
+        self.objective.shared_ids = shared_ids(towers.schema, self.query_side.columns, self.item_side.columns)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.towers, input_shape)

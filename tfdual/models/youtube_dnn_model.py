@@ -9,7 +9,7 @@ from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingOptions, EmbeddingTable, FeatureEncoder
 from tfdual.models.dual_encoder import DualEncoder
-from tfdual.models.id_column import id_column
+from tfdual.models.id_column import id_column, shared_ids
 from tfdual.models.item_bias import bias_table, with_bias, with_one
 from tfdual.models.side import Side
 from tfdual.schema import Schema, Tags
@@ -79,6 +79,7 @@ class YouTubeDNNModel(DualEncoder):
             raise ValueError(f"The query reads '{item_id}', the item that it is to find. Leave it out of the tower.")
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
         self.biases = bias_table(cardinality, self.dtype_policy) if item_bias else None
+        self.objective.shared_ids = shared_ids(schema, self.query.schema.column_names, [item_id])
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.query)

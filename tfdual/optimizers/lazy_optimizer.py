@@ -22,7 +22,8 @@ class LazyOptimizer(keras.optimizers.Optimizer):
 
     - `weight_decay` is decoupled, as in AdamW: `w = w - learning_rate * weight_decay * w` before the step, for the
       rows of the batch alone. A row that is seldom looked up decays seldom. `exclude_from_weight_decay` holds.
-    - `clipnorm`, `global_clipnorm` and `clipvalue` see repeated rows summed, and give what the dense gradient gives.
+    - `clipnorm`, `global_clipnorm` and `clipvalue` see repeated rows summed, and give what the dense gradient gives;
+      where replicas share a batch, that of the whole batch.
     - `gradient_accumulation_steps`: the rows of the batch are those whose gradient is not zero over the steps. Keras
       adds up in a variable as large as the table, and writes all of that each step.
     - `use_ema` is Keras's own: the average of each row of each table moves each step.
@@ -76,10 +77,16 @@ class LazyOptimizer(keras.optimizers.Optimizer):
         """Nothing: Keras would decay every row. `update_step` decays."""
 
     def _clip_gradients(self, grads: list) -> list:
+        """Nothing: Keras would clip each replica's part of a gradient. `_all_reduce_sum_gradients` clips the sum."""
+        return grads
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list) -> list:
         """Clip summed rows: Keras would take the norm of repeated rows apart, and make the gradient dense."""
+        summed = super()._all_reduce_sum_gradients(grads_and_vars)
         if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
-            return grads
-        return on_summed_rows(super()._clip_gradients, grads)
+            return summed
+        grads, variables = zip(*summed, strict=True)
+        return list(zip(on_summed_rows(super()._clip_gradients, list(grads)), variables, strict=True))
 
     def _backend_apply_gradients(self, grads: list, trainable_variables: list) -> None:
         self._sparse = {

@@ -4,9 +4,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from tfdual._backend import replicas, summed_over_replicas
 from tfdual._register import register
-from tfdual.optimizers.sparse_rows import on_summed_rows
+from tfdual.optimizers.sparse_rows import sum_rows
 
 
 @register
@@ -18,9 +20,12 @@ class MultiOptimizer(keras.optimizers.MultiOptimizer):
     `model/features/user_id_table/embeddings`.
 
     Rates, schedules, clipping, weight decay, averages and accumulation are those of each optimiser, which counts its
-    own steps; `iterations` counts those of all. Keras's callbacks for learning rates set each of `optimizers`.
-    `clipnorm` and `clipvalue` see a variable at a time, so they too are given to each; `global_clipnorm` here is over
-    the gradients of all. Keras's `LossScaleOptimizer` goes around this optimiser, never into it.
+    own steps; `iterations` counts those of all. `clipnorm` and `clipvalue` see a variable at a time, so they too are
+    given to each; `global_clipnorm` here is over the gradients of all, summed over the replicas that share a batch.
+
+    Keras's callbacks for learning rates set each of `optimizers`. Its `LossScaleOptimizer` goes around this optimiser,
+    never into it, and hides them: under `mixed_float16`, where `compile` adds one, the callbacks raise an
+    `AttributeError` or a `ValueError`. Give each optimiser a schedule there.
 
     Args:
         parts: dict of pattern -> optimiser.
@@ -66,9 +71,9 @@ class MultiOptimizer(keras.optimizers.MultiOptimizer):
         super().build(variables)
 
     def apply(self, grads: list, trainable_variables: list[keras.Variable] | None = None) -> None:
-        super().apply(
-            on_summed_rows(self._clip_gradients, grads) if self.global_clipnorm else grads, trainable_variables
-        )
+        if self.global_clipnorm:
+            grads, _ = tf.clip_by_global_norm(grads, self.global_clipnorm, use_norm=_norm(grads))
+        super().apply(grads, trainable_variables)
 
     def save_own_variables(self, store: Any) -> None:
         """Save the count of steps: Keras visits each of the optimisers, and would save them twice."""
@@ -99,6 +104,14 @@ class _FirstMatch(keras.optimizers.OptimizerMap):
     def __call__(self, variable: keras.Variable) -> keras.optimizers.Optimizer:
         pattern = _first(self, variable.path)
         return self.default_optimizer if pattern is None else self[pattern]
+
+
+def _norm(gradients: list) -> tf.Tensor:
+    """The norm of all gradients together, summed over the replicas, with each row of a sparse one once."""
+    there = [gradient for gradient in gradients if gradient is not None]
+    if replicas() > 1:
+        there = summed_over_replicas(there)
+    return tf.linalg.global_norm([sum_rows(each) if isinstance(each, tf.IndexedSlices) else each for each in there])
 
 
 def _first(patterns: Any, path: str) -> str | None:

@@ -8,7 +8,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.models import DualEncoder, Side
-from tfdual.models.id_column import item_id_of
+from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import ColumnSchema, Kind, Schema, Tags
 from tfdual.serving import Reranker
@@ -64,6 +64,7 @@ class FrozenItemModel(DualEncoder):
         self.query = Tower(block, post, name="query", dtype=self.dtype_policy)
         if both := [name for name in (self.item_id, self._vector.name) if name in self.query.schema]:
             raise ValueError(f"The query tower reads {both}, of the item that it is to find. Leave them out.")
+        self.objective.shared_ids = shared_ids(schema, self.query_side.columns, self.item_side.columns)
 
     def build(self, input_shape: dict[str, Shape] | None = None) -> None:
         build_once(self.query)
