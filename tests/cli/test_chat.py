@@ -56,8 +56,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def said(monkeypatch: pytest.MonkeyPatch, text: str, kind: type = io.StringIO) -> None:
-    monkeypatch.setattr("sys.stdin", kind(text))
+def said(monkeypatch: pytest.MonkeyPatch, text: str | io.TextIOBase, kind: type = io.StringIO) -> None:
+    monkeypatch.setattr("sys.stdin", kind(text) if isinstance(text, str) else text)
 
 
 def wanted(retriever: Retriever, history: list[str], top: int = 1) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ def talk(run_tfdual, loaded: Retriever, exported: Path, monkeypatch: pytest.Monk
     """`tfdual chat` with something said, of a model that is loaded once."""
     monkeypatch.setattr("tfdual.cli.chat.Retriever.load", lambda path: loaded)
 
-    def run(text: str, *options: str, kind: type = io.StringIO):
+    def run(text: str | io.TextIOBase, *options: str, kind: type = io.StringIO):
         said(monkeypatch, text, kind)
         return run_tfdual("chat", exported, *options)
 
@@ -160,3 +160,18 @@ def test_a_model_that_is_not_there_or_takes_more_than_a_text_is_one_line(run_tfd
     assert (finished.code, finished.out, finished.err.count("\n")) == (2, "", 1)
     assert "A dialogue is one column of text, or of lists of texts. This model takes ['user_id'" in finished.err
     assert run_tfdual("chat", model / "nowhere").code == 2
+
+
+def test_a_byte_that_is_no_text_is_replaced(talk, monkeypatch, loaded: Retriever) -> None:
+    piped = io.TextIOWrapper(io.BytesIO(b"milk caf\xe9\ngreen tea\n"), encoding="utf-8")
+    finished = talk(piped, "--history", "1")
+    assert (finished.code, finished.err) == (0, "")
+    assert printed(finished.out) == [wanted(loaded, [line])[0] for line in ("milk caf\ufffd", "green tea")]
+
+
+def test_control_characters_of_an_answer_are_not_printed(talk, loaded: Retriever, monkeypatch) -> None:
+    def search(self: Retriever, queries: dict, k: int) -> dict[str, np.ndarray]:
+        return {"answer": np.array([["\x1b[31mred\x07 \x9btea\tcafé 😀"]], object), "score": np.ones((1, 1))}
+
+    monkeypatch.setattr(Retriever, "search", search)
+    assert talk("milk\n").out == "   1.0000  [31mred tea café 😀\n"

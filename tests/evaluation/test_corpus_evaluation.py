@@ -118,3 +118,32 @@ def test_every_and_sample_are_at_least_one(
 ) -> None:
     with pytest.raises(ValueError, match="every and sample are at least 1"):
         CorpusEvaluation(queries, items, preprocessor=prep, **wrong)
+
+
+def test_another_model_and_another_fit_have_figures_of_their_own(
+    model: TwoTowerModel, train: tf.data.Dataset, queries: Rows, items: Rows, prep: Preprocessor
+) -> None:
+    watch = CorpusEvaluation(queries, items, (5,), prep, every=3)
+    first, second = (TwoTowerModel.from_config(model.get_config()) for _ in range(2))
+    fit(first, train, 0.5, 2, [watch])
+    for _ in range(2):  # a model that was not evaluated before, and then the same one with other weights
+        for weight in second.trainable_weights:
+            weight.assign(-2 * weight + 0.1)
+        second.compile(optimizer=keras.optimizers.SGD(0.0), jit_compile=False)
+        history = second.fit(train, initial_epoch=4, epochs=6, verbose=0, callbacks=[watch]).history
+        wanted = evaluate(second, queries, items, (5,), prep)["ndcg@5"]
+        assert history["val_ndcg@5"] == [pytest.approx(wanted)] * 2
+
+
+def test_another_model_is_searched_by_its_own_interaction(
+    fresh: TwoTowerModel, train: tf.data.Dataset, queries: Rows, items: Rows, prep: Preprocessor
+) -> None:
+    watch = CorpusEvaluation(queries, items, (5,), prep)
+    fit(fresh, train, 0.0, 1, [watch])
+    indices = [watch._index]
+    other = TwoTowerModel.from_config(fresh.get_config())
+    for model in (fresh, other):
+        fit(model, train, 0.0, 1, [watch])
+        indices.append(watch._index)
+    assert indices[0] is indices[1]
+    assert indices[2] is not indices[1]

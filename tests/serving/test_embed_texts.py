@@ -98,6 +98,8 @@ def test_vectors_of_another_model_are_refused(encoder: TextEncoder, tmp_path: Pa
         embed(other, corpus(TEXTS), tmp_path / "second", reuse=[tmp_path / "first"])
     with pytest.raises(ValueError, match=r"columns \['title', 'body'\], and these are of \['title'\]"):
         embed_texts(encoder, corpus(TEXTS), "id", ["title"], tmp_path / "second", [tmp_path / "first"])
+    with pytest.raises(ValueError, match=r"\['title', 'body'\], and these are of \['body', 'title'\]; their order"):
+        embed_texts(encoder, corpus(TEXTS), "id", ["body", "title"], tmp_path / "second", [tmp_path / "first"])
     with pytest.raises(FileNotFoundError, match="no folder .*nowhere"):
         embed(encoder, corpus(TEXTS), tmp_path / "second", reuse=[tmp_path / "nowhere"])
 
@@ -111,13 +113,17 @@ def test_vectors_of_another_model_are_refused(encoder: TextEncoder, tmp_path: Pa
         ("id", ["title", "title"], "none twice"),
         ("title", ["title"], "not the id's"),
         ("title", ["id"], r"\['id'\] are others"),
+        ("price", ["title"], "Ids are integers or strings, one a row. The column 'price' holds float32"),
+        ("tags", ["title"], "The column 'tags' holds lists of string"),
     ],
 )
 def test_bad_columns_are_refused(
     encoder: TextEncoder, tmp_path: Path, id: str, columns: list[str], message: str
 ) -> None:
+    others = [ColumnSchema("price", dtype="float32"), ColumnSchema("tags", dtype="string", is_list=True)]
+    table = corpus(TEXTS).to_arrow().append_column("price", [np.ones(36, "f4")]).append_column("tags", [[["a"]] * 36])
     with pytest.raises(ValueError, match=message):
-        embed_texts(encoder, corpus(TEXTS), id, columns, tmp_path / "out")
+        embed_texts(encoder, tfdual.read(table, Schema([*SCHEMA, *others])), id, columns, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -130,3 +136,15 @@ def test_a_missing_text_is_an_empty_one(encoder: TextEncoder, tmp_path: Path) ->
     assert done.encoded == 2
     again = embed_texts(encoder, rows, "id", ["title"], tmp_path / "again", reuse=[tmp_path / "out"])
     assert again.encoded == 0
+
+
+@pytest.mark.parametrize("ids", [[*range(35), 20], [*(f"n{i}" for i in range(35)), "n20"]], ids=["int64", "string"])
+def test_an_id_that_stands_twice_is_refused_before_a_text_is_encoded(
+    encoder: TextEncoder, tmp_path: Path, ids: list
+) -> None:
+    texts = ColumnSchema("title", dtype="string")
+    schema = Schema([ColumnSchema("id", dtype="string" if isinstance(ids[0], str) else "int64"), texts])
+    rows = tfdual.read({"id": ids, "title": [title for title, _ in TEXTS]}, schema)
+    with pytest.raises(ValueError, match=f"Ids must differ; {ids[-1]!r} stands twice in the column 'id'"):
+        embed_texts(encoder, rows, "id", ["title"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -327,7 +327,7 @@ def test_dense_words_and_both_are_compared(dense: Retriever, words: BM25, hybrid
     [
         ({"k": 0}, "k is at least 1"),
         ({"queries": {"claim": ["x"]}}, r"lacks the columns \['user'\]"),
-        ({"queries": QUERIES | {"other": [1, 2, 3]}}, r"doesn't know the query columns \['other'\]"),
+        ({"queries": QUERIES | {"other": [1, 2, 3]}}, r"doesn't know the columns \['other'\]"),
         ({"tower": "b"}, "no query tower 'b'"),
         ({"filter": "pages > 3"}, "can't be filtered"),
         ({"exclude": [[1], [2], [3]]}, "`exclude` takes a list of string ids"),

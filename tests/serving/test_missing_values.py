@@ -91,6 +91,15 @@ def test_a_new_item_may_lack_values(retriever: tfdual.Retriever) -> None:
     retriever.delete([6, 7])
 
 
+def test_what_is_wrong_with_new_items_is_not_said_of_queries(retriever: tfdual.Retriever) -> None:
+    item = {"item_id": [6], "floor": [1], "stocked": [True]}
+    for wrong in (item | {"tags": ["x"]}, {"floor": [1]}, item | {"floor": ["x"]}, item | {"item_id": [6, 7]}):
+        with pytest.raises(ValueError, match="takes|lacks|same number of rows") as refused:
+            retriever.upsert(wrong)
+        assert "query" not in str(refused.value).lower()
+        assert "queries" not in str(refused.value)
+
+
 def test_new_items_may_lack_whole_columns(retriever: tfdual.Retriever) -> None:
     left_out, given = ({"item_id": [8, 9, 10], "stocked": [True] * 3} | more for more in ({}, {"genres": [None] * 3}))
     np.testing.assert_allclose(retriever.embed_item(left_out), retriever.embed_item(given))

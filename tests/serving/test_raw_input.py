@@ -125,7 +125,7 @@ def test_frames_and_tables_are_taken_as_read_takes_them(make: Any, arguments: di
 
 @pytest.mark.parametrize("values", [[1, None], [1.5, 2.0], ["a", "b"]])
 def test_what_read_refuses_of_a_frame_is_refused(values: list) -> None:
-    with pytest.raises(ValueError, match=r"'x' takes a list of int64, one entry a query. Received \["):
+    with pytest.raises(ValueError, match=r"'x' takes a list of int64, one entry a row. Received \["):
         to_dense(pa.table({"x": values}), schema())
 
 
@@ -209,20 +209,20 @@ def test_padding_between_values_is_a_value() -> None:
     ],
 )
 def test_a_wrong_type_or_shape_is_named(values: Any, arguments: dict[str, Any], wanted: str) -> None:
-    with pytest.raises(ValueError, match=rf"Query column 'x' takes {wanted}, one entry a query. Received "):
+    with pytest.raises(ValueError, match=rf"^Column 'x' takes {wanted}, one entry a row. Received "):
         dense(values, **arguments)
 
 
 def test_columns_unknown_and_missing_are_named() -> None:
     two = Schema(["a", "b"])
-    with pytest.raises(ValueError, match=r"doesn't know the query columns \['c'\]. It takes \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"doesn't know the columns \['c'\] here. It takes \['a', 'b'\]"):
         to_dense({"a": [1], "b": [1], "c": [1]}, two)
-    with pytest.raises(ValueError, match=r"query lacks the columns \['b'\]. It needs \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"input lacks the columns \['b'\]. The model takes \['a', 'b'\]"):
         to_dense({"a": [1]}, two)
 
 
 def test_columns_of_different_numbers_of_queries_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"same number of queries. Received \{'a': 1, 'b': 2\}"):
+    with pytest.raises(ValueError, match=r"same number of rows. Received \{'a': 1, 'b': 2\}"):
         to_dense({"a": [1], "b": [1, 2]}, Schema(["a", "b"]))
 
 

@@ -223,13 +223,13 @@ def test_bad_queries_are_refused_by_name(which: str, queries: dict[str, list], r
     search = request.getfixturevalue(which).search
     with pytest.raises(ValueError, match="k is at least 1. Received 0"):
         search(queries, k=0)
-    with pytest.raises(ValueError, match=r"doesn't know the query columns \['item_id'\]"):
+    with pytest.raises(ValueError, match=r"doesn't know the columns \['item_id'\]"):
         search(queries | {"item_id": [1, 2, 3]})
     with pytest.raises(ValueError, match=r"lacks the columns \['age'\]"):
         search({name: values for name, values in queries.items() if name != "age"})
     with pytest.raises(ValueError, match="'history' takes a list of lists of int64"):
         search(queries | {"history": [["a"], [], []]})
-    with pytest.raises(ValueError, match="same number of queries"):
+    with pytest.raises(ValueError, match="same number of rows"):
         search(queries | {"age": [1.0]})
 
 

@@ -1,5 +1,6 @@
 """`tfdual chat`."""
 
+import io
 import math
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tfdual.serving import Retriever
 
 QUIT, RESET = ":quit", ":reset"
 PROMPT = "> "
+CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many answers to show, the best first.")]
 History = Annotated[int, typer.Option("--history", min=1, help="How many of the last turns are read, yours included.")]
@@ -44,12 +46,14 @@ def chat(
         pairs = zip(found[attribute][0].tolist(), found["score"][0].tolist(), strict=True)
         answers = [(" ".join(text.split()), score) for text, score in pairs if score > -math.inf]
         for text, score in answers:
-            out.print(f"{score:9.4f}  {text}")
+            out.print(f"{score:9.4f}  {text.translate(CONTROLS)}")
         turns += [text for text, _ in answers[:1]]
 
 
 def lines(out: Console) -> Iterator[str]:
-    """What is typed or piped, without empty lines, up to `:quit` or the end."""
+    """What is typed or piped, without empty lines, up to `:quit` or the end; what is no text is replaced."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     talking = sys.stdin.isatty()
     while True:
         try:

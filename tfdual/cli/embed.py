@@ -5,12 +5,19 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
-from tfdual.data.infer_schema import infer_schema
+from tfdual.data.arrow_types import ARROW_TYPES, decoded, is_text, is_time
+from tfdual.data.infer_schema import sample
+from tfdual.data.open_source import open_source
 from tfdual.data.read import read
+from tfdual.data.sources.csv import CsvSource
 from tfdual.features import TextEncoder
 from tfdual.schema import ColumnSchema, Schema
+from tfdual.schema.inference import infer_columns
+from tfdual.schema.sample_values import dtype_of
 from tfdual.serving.embed_texts import SHARD_ROWS, embed_texts
 
 SAMPLE = 100
@@ -33,7 +40,10 @@ def embed(
     shard_rows: Annotated[int, typer.Option(min=1, help="Rows of a file, about.")] = SHARD_ROWS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Encode a corpus of texts to Parquet files of embeddings; killed and called again, it goes on."""
+    """Encode a corpus of texts to Parquet files of embeddings; killed and called again, it goes on.
+
+    A missing text is an empty one. Ids of a CSV are integers where each is written as one, else strings.
+    """
     encoder = TextEncoder.from_directory(model)
     rows = read(corpus, _schema(corpus, id, text, format), format=format)
     start = time.perf_counter()
@@ -51,9 +61,42 @@ def embed(
 
 
 def _schema(corpus: str, id: str, text: list[str], format: str | None) -> Schema:
-    """The id as the first rows show it, and strings."""
-    found = infer_schema(corpus, format=format, rows=SAMPLE, print_reasons=False)
-    if missing := [name for name in (id, *text) if name not in found]:
-        raise ValueError(f"{corpus} lacks the columns {missing}. It has {found.column_names}. Use --id and --text.")
-    kind = "string" if found[id].dtype == "string" else "int64"
-    return Schema([ColumnSchema(id, dtype=kind), *(ColumnSchema(name, dtype="string") for name in text)])
+    """The id as it is stored, and strings that may be missing."""
+    opened = open_source(corpus, pa.schema([]), format=format)
+    is_csv = isinstance(opened, CsvSource)
+    rows = sample(opened, SAMPLE)
+    found, reasons = infer_columns(rows, is_csv)
+    if missing := [name for name in (id, *text) if name not in reasons]:
+        raise ValueError(f"{corpus} lacks the columns {missing}. It has {list(reasons)}. Use --id and --text.")
+    if is_csv:
+        dtype = _spelled_id(corpus, id, format)
+    elif id in rows.column_names:
+        dtype = _stored_id(corpus, id, decoded(rows.schema.field(id).type))
+    else:  # in a feature map
+        dtype = _stored_id(corpus, id, ARROW_TYPES[found[id].dtype] if id in found else None)
+    texts = [ColumnSchema(name, dtype="string", properties={"nullable": True}) for name in text]
+    return Schema([ColumnSchema(id, dtype=dtype), *texts])
+
+
+def _stored_id(corpus: str, id: str, held: pa.DataType | None) -> str:
+    """The dtype of ids of a type."""
+    if held is not None and is_text(held):
+        return "string"
+    if held is None or is_time(held) or dtype_of(held) not in ("int32", "int64"):
+        raise ValueError(f"Ids are integers or strings. The column '{id}' of {corpus} holds {held}.")
+    return "int64"
+
+
+def _spelled_id(corpus: str, id: str, format: str | None) -> str:
+    """The dtype that keeps each id of a CSV as it is written."""
+    texts = read(corpus, Schema([ColumnSchema(id, dtype="string")]), format=format)
+    return "int64" if all(_are_integers(table[id]) for table in texts.tables()) else "string"
+
+
+def _are_integers(texts: pa.ChunkedArray) -> bool:
+    """Whether each is an integer from 0 on, without leading zeros and the like."""
+    try:
+        numbers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return pc.min(numbers).as_py() >= 0 and numbers.cast(pa.string()).equals(texts)

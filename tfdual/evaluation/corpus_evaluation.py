@@ -27,14 +27,14 @@ class CorpusEvaluation(keras.callbacks.Callback):
     Args:
         queries, items, ks, preprocessor, relevant, seen: as for `evaluate`; `ks` defaults to `(10,)`. Raw rows are read
             and preprocessed once, and kept, unless they take more than 512 MiB: queries and items each.
-        every: int. Evaluate after the first epoch, every so many, and the last; the epochs between repeat the last
-            figures, so that callbacks behind find them. Defaults to 1.
+        every: int. Evaluate after the first epoch of a `fit`, every so many, and the last; the epochs between repeat
+            the last figures, so that callbacks behind find them. Defaults to 1.
         sample: int. How many queries to ask: of rows, drawn once with the options' seed; of a dataset, the first.
             Defaults to `None`: all.
         options: EvaluationOptions. Defaults to `EvaluationOptions(bootstrap=0)`.
 
     Attributes:
-        report: EvaluationReport of the last evaluation; None before it.
+        report: EvaluationReport of the last evaluation; None before the first of a `fit`.
 
     Raises:
         ValueError: `every` or `sample` is below 1.
@@ -63,6 +63,16 @@ class CorpusEvaluation(keras.callbacks.Callback):
         self._options = options
         self._index: Index | None = None
         self.report: EvaluationReport | None = None
+
+    def set_model(self, model: keras.Model) -> None:
+        """Forget the index and the figures of another model."""
+        if model is not self.model:
+            self._index = self.report = None
+        super().set_model(model)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Forget the figures of an earlier `fit`."""
+        self.report = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluate, and write into `logs`."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.data import Rows
+from tfdual.data.arrow_types import arrow_type
 from tfdual.features import TextEncoder
 from tfdual.preprocessing import Passthrough, Preprocessor
 from tfdual.schema import Kind
@@ -21,6 +24,7 @@ from tfdual.serving.known_vectors import KnownVectors, content_keys, text_arrays
 
 SHARD_ROWS = 4_096
 JOINED_BY = b" "
+ID_DTYPES = ("int64", "int32", "string")
 Columns = dict[str, Tensor]
 
 
@@ -55,18 +59,18 @@ def embed_texts(
 ) -> EmbeddedTexts:
     """Embed the texts of a corpus, one row a text, part by part; what is known already is not encoded again.
 
-    Columns are joined by a space. Equal texts are encoded once. Of a folder to reuse, which an earlier run wrote, the
-    vectors of equal texts are taken, wherever they stand and whatever their ids are. Killed and called again with the
-    same arguments, it goes on after the parts that are whole. The folder is one of `ItemEmbeddings`, with the texts as
-    attributes: what `Index.build` and `tfdual index` take.
+    Columns are joined by a space, in their order; a text that is missing is an empty one. Equal texts are encoded once.
+    Of a folder to reuse, which an earlier run wrote, the vectors of equal texts are taken, wherever they stand and
+    whatever their ids are. Killed and called again with the same arguments, it goes on after the parts that are whole.
+    The folder is one of `ItemEmbeddings`, with the texts as attributes: what `Index.build` and `tfdual index` take.
 
     Args:
         encoder: TextEncoder.
         rows: raw rows of `tfdual.read`; read twice, and all columns but the named ones are left out.
-        id_column: str.
+        id_column: str. Integers or strings, all different.
         text_columns: names of single strings.
         folder: path. Made where it is missing.
-        reuse: paths of folders of the same model and columns. Defaults to none.
+        reuse: paths of folders of the same model and the same columns, in the same order. Defaults to none.
         progress: bool. Show a bar on standard error. Defaults to `False`.
         shard_rows: int. Rows a part, about. Defaults to 4,096.
 
@@ -75,16 +79,15 @@ def embed_texts(
 
     Raises:
         FileNotFoundError: there is no such folder to reuse.
-        ValueError: a column is missing or holds no strings; a folder to reuse is of another model or other columns; and
-            what `embed_items` refuses.
+        ValueError: a column is missing or holds no strings; ids are no integers or strings, or one stands twice, which
+            is told before a text is encoded; a folder to reuse is of another model or other columns; and what
+            `embed_items` refuses.
         OSError: the folder can't be written, or the disk is full. Whole parts stay.
     """
     _check(rows, id_column, text_columns)
     rows = rows.select(rows.schema.select_by_name([id_column, *text_columns]))
     texts = rows.schema.select_by_name(list(text_columns))
-    counts = Counter(
-        key for table in rows.select(texts).tables() for key in content_keys(text_arrays(table, text_columns))
-    )
+    counts = _counted(rows, id_column, text_columns)
     space = embedding_space(encoder)
     known = KnownVectors([path for path in reuse if Path(path) != Path(folder)], space, text_columns)
     repeated = {key for key, times in counts.items() if times > 1}
@@ -155,6 +158,30 @@ class _TextItems:
         return self._encode(tf.constant(texts, tf.string, [len(texts)])).numpy().astype(np.float32)
 
 
+def _counted(rows: Rows, id_column: str, text_columns: Sequence[str]) -> Counter[bytes]:
+    """How often each text stands.
+
+    Raises:
+        ValueError: an id stands twice.
+    """
+    counts: Counter[bytes] = Counter()
+    ids: list[pa.Array] = []
+    for table in rows.tables():
+        counts.update(content_keys(text_arrays(table, text_columns)))
+        ids.extend(table[id_column].chunks)
+    if len(repeated := _repeated(pa.chunked_array(ids, arrow_type(rows.schema[id_column])))):
+        raise ValueError(
+            f"Ids must differ; {repeated[0].as_py()!r} stands twice in the column '{id_column}'. Leave repeated rows "
+            "out."
+        )
+    return counts
+
+
+def _repeated(ids: pa.ChunkedArray) -> pa.Array:
+    counted = ids.value_counts()
+    return counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+
+
 def _check(rows: Rows, id_column: str, text_columns: Sequence[str]) -> None:
     if not isinstance(rows, Rows):
         raise TypeError(f"A corpus is raw rows of `tfdual.read`. Received {type(rows).__name__}.")
@@ -162,5 +189,9 @@ def _check(rows: Rows, id_column: str, text_columns: Sequence[str]) -> None:
         raise ValueError(f"The corpus lacks the columns {missing}. It has {rows.schema.column_names}.")
     if not text_columns or id_column in text_columns or len(set(text_columns)) != len(text_columns):
         raise ValueError(f"Name one column of texts or several, none twice, and not the id's. Received {text_columns}.")
+    ids = rows.schema[id_column]
+    if ids.is_list or ids.dtype not in ID_DTYPES:
+        held = f"lists of {ids.dtype}" if ids.is_list else ids.dtype
+        raise ValueError(f"Ids are integers or strings, one a row. The column '{id_column}' holds {held}.")
     if wrong := [name for name in text_columns if rows.schema[name].kind is not Kind.STRING]:
         raise ValueError(f"Texts are single strings, in columns that are not CATEGORICAL. {wrong} are others.")

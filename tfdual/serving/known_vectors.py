@@ -35,11 +35,11 @@ class KnownVectors:
     Args:
         folders: paths.
         space: str. The embedding space that they are of.
-        text_columns: names of the columns that the texts are made of.
+        text_columns: names of the columns that the texts are made of, in the order in which they are joined.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: a folder holds something else, embeddings of another model, or other texts.
+        ValueError: a folder holds something else, embeddings of another model, or of other columns or another order.
     """
 
     def __init__(self, folders: Iterable[str | Path], space: str, text_columns: Sequence[str]) -> None:
@@ -91,8 +91,8 @@ def _check(folder: Path, manifest: Manifest, space: str, text_columns: Sequence[
             f"{folder} holds embeddings of another model, in the space {manifest.space!r}; this one's is {space!r}. "
             "Leave it out."
         )
-    if sorted(manifest.attributes) != sorted(text_columns):
+    if manifest.attributes != list(text_columns):
         raise ValueError(
-            f"{folder} holds embeddings of the columns {manifest.attributes}, and these are of {list(text_columns)}. "
-            "Leave it out."
+            f"{folder} holds embeddings of the columns {manifest.attributes}, and these are of {list(text_columns)}; "
+            "their order counts, since they are joined in it. Leave the folder out."
         )

@@ -111,27 +111,27 @@ def _without_padding(values: Tensor) -> tf.RaggedTensor:
 
 
 def to_dense(features: Mapping[str, Any], schema: Schema) -> dict[str, tf.Tensor]:
-    """Python values, arrays or tensors of raw query columns, as the signature wants them.
+    """Python values, arrays or tensors of raw columns, of queries or items, as the signature wants them.
 
     Args:
-        features: column name -> a list of one value (or list of values) a query, or a frame of pandas or polars, or
+        features: column name -> a list of one value (or list of values) a row, or a frame of pandas or polars, or
             an Arrow table; columns that are nullable may be left out, and hold `None`.
-        schema: Schema. The query columns.
+        schema: Schema. The columns.
 
     Raises:
         TypeError: `features` is nothing of that.
-        ValueError: a column is unknown, missing, of the wrong type, or differs in its number of queries.
+        ValueError: a column is unknown, missing, of the wrong type, or differs in its number of rows.
     """
     features = _by_name(features)
     if unknown := sorted(set(features) - set(schema.column_names)):
-        raise ValueError(f"The model doesn't know the query columns {unknown}. It takes {schema.column_names}.")
+        raise ValueError(f"The model doesn't know the columns {unknown} here. It takes {schema.column_names}.")
     left_out = [column for column in schema if column.name not in features]
     if lacking := [column.name for column in left_out if not column.nullable]:
-        raise ValueError(f"The query lacks the columns {lacking}. It needs {schema.column_names}.")
+        raise ValueError(f"The input lacks the columns {lacking}. The model takes {schema.column_names}.")
     dense = {column.name: _dense(features[column.name], column) for column in schema if column.name in features}
     sizes = {name: int(tensor.shape[0]) for name, tensor in dense.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"All query columns must hold the same number of queries. Received {sizes}.")
+        raise ValueError(f"All columns must hold the same number of rows. Received {sizes}.")
     return missing_values(left_out) | dense
 
 
@@ -161,7 +161,7 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
         wanted = "a list of lists" if column.is_list else "a list"
         width = f" of {column.width} numbers each" if column.width else ""
         raise ValueError(
-            f"Query column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a query. "
+            f"Column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a row. "
             f"Received {values.to_pylist() if isinstance(values, pa.ChunkedArray) else values!r}."
         ) from error
 

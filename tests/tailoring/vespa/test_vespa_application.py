@@ -25,6 +25,8 @@ ITEMS = vespa.VespaItems(["a", "b"], np.eye(2))
         ({"namespace": "a:b"}, ValueError, "a:b"),
         ({"namespace": ""}, ValueError, "namespace"),
         ({"candidates": 0}, ValueError, "candidates=0"),
+        ({"candidates": 10.5}, TypeError, "whole number of candidates. Received candidates=10.5"),
+        ({"candidates": True}, TypeError, "candidates=True"),
         ({"items": np.eye(2)}, TypeError, "VespaItems"),
         ({"transforms": {"reranked": np.eye(2)}}, ValueError, "'reranked'"),
         ({"transforms": {"a-b": np.eye(2)}}, ValueError, "a-b"),

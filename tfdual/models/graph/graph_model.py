@@ -221,13 +221,12 @@ class GraphModel(DualEncoder):
         for end, vectors in ((self.query_end, frozen.query_nodes), (self.item_end, frozen.item_nodes)):
             found, post = self.nodes.finished(layers, end.node_type), self._post(end)
             found = ops.cast(found if post is None else post(found, training=False), "float32")
-            # An unknown query of which nothing is known asks for what all ask for; such an item is nobody's.
-            unknown = ops.mean(found[1:], axis=0, keepdims=True) if end is self.query_end else ops.zeros_like(found[:1])
-            found = ops.concatenate([unknown, found[1:]], axis=0)
             if self.biases is not None:
                 every = ops.arange(end.nodes)
                 found = with_one(found) if end is self.query_end else with_bias(found, self.biases.rows(every))
-            vectors.table.assign(found)
+            # An unknown query of which nothing is known asks for what all ask for; such an item is nobody's.
+            unknown = ops.mean(found[1:], axis=0, keepdims=True) if end is self.query_end else ops.zeros_like(found[:1])
+            vectors.table.assign(ops.concatenate([unknown, found[1:]], axis=0))
             if vectors.unseen is not None:
                 own = [self.nodes.encoder, self.nodes.towers.get(end.node_type), post]
                 vectors.unseen.put(self.nodes.messages(layers), own)

@@ -50,7 +50,7 @@ class VespaApplication:
 
     Raises:
         ImportError: there are ONNX files, and the extra `onnx` is not installed.
-        TypeError: items or weights of another type.
+        TypeError: items or weights of another type; candidates that are no whole number.
         ValueError: a name that Vespa doesn't take, or two of one name; a width that isn't the items'; NaN; an ONNX file
             or a tokenizer that doesn't fit.
 
@@ -84,6 +84,8 @@ class VespaApplication:
         self.candidates = candidates
         if not isinstance(self.items, VespaItems):
             raise TypeError(f"Items are VespaItems or ItemEmbeddings. Received {type(items).__name__}.")
+        if isinstance(candidates, bool) or not isinstance(candidates, int | np.integer):
+            raise TypeError(f"A search finds a whole number of candidates. Received candidates={candidates!r}.")
         if candidates < 1:
             raise ValueError(f"A search finds at least 1 candidate. Received candidates={candidates}.")
         weights = dict(transforms or {})
