@@ -76,8 +76,8 @@ def matching_pairs(lists: Any, ids: Any, rows: Any = None) -> Any:
     if not data_dependent_shapes():
         raise RuntimeError(f"Matching pairs need the TensorFlow backend. This is {keras.backend.backend()}.")
     if is_ragged(lists):
-        there = tf.not_equal(lists.values, 0)
-        values, owners = tf.boolean_mask(lists.values, there), tf.boolean_mask(lists.value_rowids(), there)
+        values, owners = tf.cast(lists.values, tf.int64), lists.value_rowids()
+        values = tf.where(values == 0, tf.int64.min, values)  # cheaper than leaving them out
     else:
         there = tf.not_equal(lists, 0)
         values, owners = tf.boolean_mask(lists, there), tf.where(there)[:, 0]

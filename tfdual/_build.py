@@ -69,8 +69,12 @@ def fresh_copy(layer: keras.layers.Layer, name: str | None = None) -> keras.laye
     return copy
 
 
-def _pretrained(layer: keras.layers.Layer) -> list[Any]:
-    return [one for one in layer._flatten_layers() if hasattr(one, "start_from")]
+def _pretrained(layer: keras.layers.Layer, above: tuple[keras.layers.Layer, ...] = ()) -> list[Any]:
+    """Those in it, one that stands in several places once for each: a copy has one for each."""
+    if hasattr(layer, "start_from"):
+        return [layer]
+    parts = [part for part in layer._layers if all(part is not one for one in (*above, layer))]
+    return [found for part in parts for found in _pretrained(part, (*above, layer))]
 
 
 def without(config: Any, names: Collection[str]) -> Any:

@@ -2,7 +2,7 @@
 
 The parts are MiniLM of the title, MiniLM of the text, and latent semantic analysis of both (384 numbers each). A query
 passes the same encoder: its parts are MiniLM of the claim, twice, and the analysis of the claim. The compressor learns
-which documents are nearest to each document, to its title and to a sentence of it, taken as if they were queries.
+which documents are nearest to each document, to its title and to four sentences of it, taken as if they were queries.
 Settings, the weights of the parts among them, were chosen on the training queries.
 
     python benchmarks/quality/scifact_compression.py                    the chosen settings, on test, three seeds
@@ -47,6 +47,7 @@ from tfdual.tailoring.compression.parts import concatenated
 
 WIDTHS = (32, 64, 128, 256, 384, 512)
 LSA_WIDTH, K = 384, 10
+MOST_SENTENCES = 4
 BEST_PCA = "PCA, without the mean, our weights"
 Parts = dict[str, np.ndarray]
 
@@ -63,7 +64,8 @@ class Settings:
     pseudo_queries: bool = True
     searched: bool = True  # whether neighbours are sought among all documents, or in the batch
     mixed: bool = False
-    steps: int = 150
+    sentences: int = 4  # of a document, taken for queries
+    steps: int = 300
     batch: int = 512
     rate: float = 3e-3
 
@@ -77,6 +79,8 @@ VARIANTS = {
     "from random weights": replace(CHOSEN, from_pca=False),
     "mixed rows": replace(CHOSEN, mixed=True),
     "neighbours in a batch of 1,024": replace(CHOSEN, searched=False, batch=1_024),
+    "one sentence": replace(CHOSEN, sentences=1, steps=150),
+    "one sentence, twice as long": replace(CHOSEN, sentences=1),
     "the documents alone": replace(CHOSEN, pseudo_queries=False, searched=False, batch=1_024),
     "one hidden layer": replace(CHOSEN, encoder=lambda: mlp_encoder([768, 512]), from_pca=False, rate=1e-3),
     "two hidden layers": replace(CHOSEN, encoder=lambda: mlp_encoder([1_152, 768, 512]), from_pca=False, rate=1e-3),
@@ -89,7 +93,8 @@ class SciFact:
 
     def __init__(self, folder: Path, split: str, kept: Path | None) -> None:
         corpus, claims = (pq.read_table(folder / f"{name}.parquet").to_pydict() for name in ("corpus", "queries"))
-        sentences = [one_sentence(text, row) for row, text in enumerate(corpus["text"])]
+        drawn = [some_sentences(text, row) for row, text in enumerate(corpus["text"])]
+        sentences = [sentence for some in drawn for sentence in some]
         texts = {"titles": corpus["title"], "texts": corpus["text"], "sentences": sentences, "claims": claims["text"]}
         vectors = frozen_vectors(texts, kept)
         whole = [f"{title} {text}" for title, text in zip(corpus["title"], corpus["text"], strict=True)]
@@ -101,11 +106,17 @@ class SciFact:
             return {"lsa": analysed, "text": vectors[name][rows], "title": vectors[name][rows]}
 
         self.documents = {"lsa": analyse(whole), "text": vectors["texts"], "title": vectors["titles"]}
-        self.pseudo = joined([as_query("titles"), as_query("sentences")])
+        self._titles, self._sentences = as_query("titles"), as_query("sentences")
+        self._place = np.concatenate([np.arange(len(some)) for some in drawn])  # of each among its document's
         self.queries = as_query("claims", chosen)
         place = {document: row for row, document in enumerate(corpus["doc_id"])}
         right = relevant(folder, split)
         self.relevant = [[place[document] for document in right[claims["query_id"][row]]] for row in chosen]
+
+    def pseudo(self, sentences: int = MOST_SENTENCES) -> Parts:
+        """Titles, and so many sentences of each document, as queries."""
+        first = self._place < sentences
+        return joined([self._titles, {name: part[first] for name, part in self._sentences.items()}])
 
 
 def analysis(texts: list[str]) -> Callable[[list[str]], np.ndarray]:
@@ -115,10 +126,10 @@ def analysis(texts: list[str]) -> Callable[[list[str]], np.ndarray]:
     return lambda texts: reduced.transform(words.transform(texts)).astype(np.float32)
 
 
-def one_sentence(text: str, seed: int) -> str:
-    """A sentence of the text, drawn by the seed; of more than 40 characters where there is one."""
+def some_sentences(text: str, seed: int) -> list[str]:
+    """Up to four sentences of more than 40 characters, in an order of the seed; the text where there is none."""
     long = [sentence for sentence in text.split(". ") if len(sentence) > 40]
-    return str(np.random.default_rng(seed).choice(long)) if long else text
+    return np.random.default_rng(seed).permutation(long)[:MOST_SENTENCES].tolist() if long else [text]
 
 
 def joined(several: list[Parts]) -> Parts:
@@ -131,7 +142,7 @@ def joined(several: list[Parts]) -> Parts:
 def trained(data: SciFact, settings: Settings, seed: int) -> EmbeddingCompressor:
     """A compressor of the documents; it sees no claim and no judgement."""
     keras.utils.set_random_seed(seed)
-    rows = joined([data.documents, data.pseudo]) if settings.pseudo_queries else data.documents
+    rows = joined([data.documents, data.pseudo(settings.sentences)]) if settings.pseudo_queries else data.documents
     encoder = settings.encoder() if settings.encoder else None
     compressor = EmbeddingCompressor(
         WIDTHS[-1], encoder, None, WIDTHS, settings.width_weights, settings.weights, settings.loss
@@ -166,7 +177,7 @@ def closed_form(data: SciFact) -> dict[str, dict[int, np.ndarray]]:
     """NDCG@10 of each query at each width, of what no gradient learns; of all parts alike, and as we weigh them."""
     kept = {}
     for suffix, weights in (("", None), (", our weights", CHOSEN.weights)):
-        documents, pseudo, queries = (side_by_side(p, weights) for p in (data.documents, data.pseudo, data.queries))
+        documents, pseudo, queries = (side_by_side(p, weights) for p in (data.documents, data.pseudo(), data.queries))
         dim = WIDTHS[-1]
         for name, projection in {
             "PCA": PCA(dim).fit(documents),

@@ -230,6 +230,7 @@ def test_learned_temperature_has_a_finite_gradient_of_scores_in_half() -> None:
     (found,) = tape.gradient(loss, [weight.value for weight in temperature.trainable_weights])
     assert logits.dtype == tf.float32
     assert np.isfinite(found.numpy())
+    assert temperature(keras.KerasTensor((None, 2), "float16")).dtype == "float32"
 
 
 def test_learned_temperature_moves_to_where_the_loss_is_lower_and_stays_in_its_bounds() -> None:

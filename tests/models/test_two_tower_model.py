@@ -324,7 +324,8 @@ def test_items_of_ids_that_several_values_share_are_encoded_by_their_own_columns
         + [ColumnSchema(name, [side], dtype="float32") for name, side in (("price", Tags.ITEM), ("age", Tags.USER))]
     )
     rows = read(ids | {"age": np.arange(7.0)}, schema)
-    for transform in (Vocabulary(min_count=2, num_oov_indices=2), HashBuckets(2)):
+    hashed_first = [HashBuckets(2), Vocabulary(num_oov_indices=2)]
+    for transform in (Vocabulary(min_count=2, num_oov_indices=2), HashBuckets(2), hashed_first):
         prep = Preprocessor(schema, {"item": transform}).adapt(rows)
         model = TwoTowerModel(TwoTowerBlock(prep.schema, MLPBlock([4])), sampling_correction=False)
         inputs = next(iter(rows.batch(7).map(prep)))

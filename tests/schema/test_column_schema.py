@@ -114,6 +114,8 @@ def test_the_domain_names_the_table_and_counts_its_rows() -> None:
         ({"name": "x", "properties": {"nullable": "yes"}}, "'nullable' is True or False. Received 'yes'"),
         ({"name": "x", "properties": {"weights": ""}}, "'weights' is the name of a column. Received ''"),
         ({"name": "x", "properties": {"delimiter": ""}}, "'delimiter' is a string such as .*Received ''"),
+        ({"name": "x", "properties": {"shared_ids": 2.0}}, "'shared_ids' is an int above 0. Received 2.0"),
+        ({"name": "x", "properties": {"shared_ids": 0}}, "'shared_ids' is an int above 0. Received 0"),
         ({"name": "x", "properties": {"delimiter": 1}}, "'delimiter' is a string such as .*Received 1"),
         ({"name": "x", "properties": {"domain": {"name": 7}}}, "name of a domain is a string. Received 7"),
         ({"name": "x", "properties": {"domain": {"min": "0"}}}, "domain's min is a whole number. Received '0'"),

@@ -79,6 +79,19 @@ def test_a_copy_starts_from_the_weights_that_the_encoder_has_by_then(directory: 
     assert copies[0] is not tuned
 
 
+def test_a_block_with_one_encoder_in_two_places_is_copied(directory: Path) -> None:
+    tuned = encoder(directory, "all")
+    tuned.build()
+    tuned.transformer.set_weights([weight + 0.1 for weight in tuned.transformer.get_weights()])
+    towers = {name: BertTower(Schema([column]), tuned) for name, column in (("a", QUERY), ("b", ITEM))}
+    copy = tfdual.blocks.ParallelBlock(towers).copy()
+    copies = [layer for layer in copy._flatten_layers() if isinstance(layer, TextEncoder)]
+    assert len(copies) == 2
+    texts = tf.constant(["tea and milk", "green"])
+    for one in copies:
+        np.testing.assert_allclose(one(texts), tuned(texts), rtol=1e-5, atol=1e-6)
+
+
 def test_a_shared_encoder_is_one_and_separate_ones_are_two(directory: Path) -> None:
     texts = {"question": tf.constant(WORDS), "title": tf.constant(WORDS)}
     shared = encoder(directory, "all")

@@ -61,8 +61,8 @@ class LearnedTemperature(keras.layers.Layer):
     def call(self, scores: Tensor) -> Tensor:
         return ops.cast(scores, "float32") / self.value()
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
+    def compute_output_spec(self, scores: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(scores.shape, "float32")
 
     def get_config(self) -> dict:
         return super().get_config() | {"initial": self.initial, "minimum": self.minimum, "maximum": self.maximum}

@@ -44,22 +44,28 @@ def with_weights(method: Callable[..., Any], x: Any, arguments: tuple, settings:
         settings: the named arguments.
 
     Raises:
-        ValueError: weights of classes.
+        ValueError: weights of classes; weights of rows that are not one number a row.
     """
     named = inspect.signature(method).bind(x, *arguments, **settings).arguments
     named |= named.pop("kwargs", {})
-    if named.get("class_weight") is not None:
+    if named.get("class_weight"):
         raise ValueError("A pair has no class. Leave class_weight out, and weigh rows by sample_weight.")
     if isinstance(x, Mapping) and named.get("y") is None and named.get("sample_weight") is not None:
-        named["y"] = _no_labels(named["sample_weight"])
+        named["y"], named["sample_weight"] = _beside_no_labels(named["sample_weight"])
     match named.get("validation_data"):
         case (Mapping() as columns, None, weights) if weights is not None:
-            named["validation_data"] = columns, _no_labels(weights), weights
+            named["validation_data"] = (columns, *_beside_no_labels(weights))
     return named
 
 
-def _no_labels(weights: Any) -> np.ndarray:
-    return np.zeros((len(weights), 0), np.float32)
+def _beside_no_labels(weights: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of no width, and the weights, `(rows,)`."""
+    array = np.asarray(weights, np.float32)
+    if array.shape[1:] == (1,):
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"sample_weight is one number a row, (rows,). Received the shape {array.shape}.")
+    return np.zeros((len(array), 0), np.float32), array
 
 
 def _read_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -1,6 +1,9 @@
 """What Keras's `compile` and `fit` may not say of a model that has a loss and metrics of its own."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from tfdual._typing import Tensor
 
@@ -29,5 +32,11 @@ def refuse_labels(model: keras.Model, y: Tensor | None) -> None:
     kind = type(model).__name__
     if model._compile_loss is not None:
         raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
-    if y is not None and y.shape[-1:] != (0,):  # labels of no width stand beside weights
+    if y is not None and not _is_of_no_width(y):
         raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")
+
+
+def _is_of_no_width(labels: Any) -> bool:
+    """Whether they only stand beside weights, which Keras would drop without labels."""
+    shape = tf.TensorShape(getattr(labels, "shape", None))
+    return bool(shape.rank) and shape[-1] == 0

@@ -71,6 +71,8 @@ def ids(column: ColumnSchema, cardinality: int, shared: int = 1) -> ColumnSchema
     """
     tags = column.tags if column.is_list else (column.tags - {Tags.CONTINUOUS, Tags.EMBEDDING}) | {Tags.CATEGORICAL}
     domain = {"name": column.domain_name, "min": 0, "max": cardinality - 1}
+    if SHARED_IDS in column.properties:
+        shared = cardinality  # what is mapped here was shared before
     properties = _filled(column) | {"domain": domain} | ({SHARED_IDS: shared} if shared > 1 else {})
     return replace(column, tags=tags, properties=properties, dtype="int64")
 

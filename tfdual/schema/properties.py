@@ -25,7 +25,7 @@ def check_properties(column: str, properties: Mapping[str, Any], dtype: str, ids
     for key, meaning in (("weights", "the name of a column"), ("delimiter", "a string such as '|'")):
         if key in properties and (not isinstance(properties[key], str) or not properties[key]):
             raise ValueError(f"Column '{column}': the property '{key}' is {meaning}. Received {properties[key]!r}.")
-    if not _is_number(shared := properties.get(SHARED_IDS, 1), whole=True) or shared < 1:
+    if not isinstance(shared := properties.get(SHARED_IDS, 1), int) or isinstance(shared, bool) or shared < 1:
         raise ValueError(f"Column '{column}': the property '{SHARED_IDS}' is an int above 0. Received {shared!r}.")
     if not isinstance(domain := properties.get("domain", {}), Mapping):
         raise ValueError(f"Column '{column}': the property 'domain' is a mapping. Received {domain!r}.")
