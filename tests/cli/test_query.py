@@ -67,6 +67,16 @@ def test_a_bool_is_written_as_in_a_file(word: str, value: bool) -> None:
         parse_query(["member=perhaps"], member)
 
 
+def test_a_list_may_be_given_as_json() -> None:
+    words = ['genres=["rock, pop", "jazz"]', "recent= [1, 9007199254740993]", "mood=[0.5, -1]"]
+    assert parse_query(words, PAIRS) == {
+        "genres": ["rock, pop", "jazz"],
+        "recent": [1, 9007199254740993],
+        "mood": [0.5, -1.0],
+    }
+    assert parse_query(["genres=[]"], PAIRS) == {"genres": []}
+
+
 def test_an_empty_list_may_be_given() -> None:
     assert parse_query(["recent="], PAIRS) == {"recent": []}
 
@@ -79,7 +89,10 @@ def test_an_empty_list_may_be_given() -> None:
         (["age=3", "age=4"], "'age' stands twice"),
         (["age=young"], "'age' takes float32. Received 'young'"),
         (["visits=1.5"], "'visits' takes int32. Received '1.5'"),
-        (["recent=1,x"], "'recent' takes a list such as 1,2,3 of int64. Received '1,x'"),
+        (["recent=1,x"], "'recent' takes a list such as 1,2,3 or .* of int64. Received '1,x'"),
+        (["genres=['a', 'b']"], r"'genres' takes a list such as .* of string. Received .*\['a', 'b'\]"),
+        (["genres=[null]"], "'genres' takes a list"),
+        (["recent=[[1]]"], "'recent' takes a list"),
         (["just", "words"], "takes key=value pairs, not a text"),
     ],
 )

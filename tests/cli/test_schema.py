@@ -52,3 +52,18 @@ def test_options_say_how_a_csv_is_written(run_tfdual, tmp_path: Path) -> None:
     finished = run_tfdual("validate", source, "--schema", out, "--separator", "::")
     assert finished.code == 2
     assert "The separator of a CSV is one ASCII character" in finished.err
+
+
+def test_an_escape_says_how_a_csv_is_written(run_tfdual, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "schema.json"
+    source.write_text('item_id,title\n1,"The \\"Best\\" of, all"\n2,plain\n')
+    assert run_tfdual("schema", source, "--out", out, "--escape", "\\").code == 0
+    assert run_tfdual("validate", source, "--schema", out, "--escape", "\\").code == 0
+    assert run_tfdual("validate", source, "--schema", out).code == 1
+
+
+def test_rows_that_can_not_be_parsed_are_counted(run_tfdual, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("item_id,title\n1,a\n2\n3,b\n4,c,d\n")
+    finished = run_tfdual("schema", tmp_path / "a.csv")
+    assert finished.err.startswith("2 of 4 rows left aside: the row can't be parsed")
+    assert "item_id: int64, 2 values in 2 rows, name" in finished.err

@@ -230,3 +230,25 @@ def test_values_that_python_cannot_hold_are_shown_as_text() -> None:
     _, (fault,) = conform(pa.table({"x": pa.array([[b"\xff", b"a"]])}), Schema([column(dtype="string", is_list=True)]))
     assert fault.values == [["\\xff", "a"]]
     assert "row 7: the text is not UTF-8" in fault.message("f.csv", 7)
+
+
+SPELLED = ["12", "0012", "+12", "-0", " 07", "0", "10", "1e2", "12.0", "00", None]
+RESPELLED = [1, 2, 3, 4, 9]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary(), pa.large_string()])
+def test_zeros_that_an_integer_would_lose_are_told_of_ids_only(kind: pa.DataType) -> None:
+    texts = pa.array(SPELLED).cast(kind)
+    ids = column(tags=[Tags.CATEGORICAL], properties=NULLABLE, dtype="int32")
+    assert conformed(texts, ids)[1] == {"leading zeros": RESPELLED}
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 3, 10]), texts)
+    assert conformed(lists, column(is_list=True))[1] == {"leading zeros": [1, 2]}
+    for other in (column(), column(tags=[Tags.TIME]), column(tags=[Tags.CATEGORICAL], dtype="string")):
+        assert conformed(texts[:-1], other)[1] == {}
+
+
+def test_a_time_that_is_none_breaks_a_rule_of_its_own() -> None:
+    texts = pa.array(["2018-09-20", "11/9/2019 9:05:58 AM", "1.5", "", "7"])
+    assert conformed(texts, column(tags=[Tags.TIME]))[1] == {"time": [1, 2], "null": [3]}
+    assert conformed(texts, column(tags=[Tags.TIME], dtype="float64"))[1] == {"time": [1], "null": [3]}
+    assert conformed(texts, column(dtype="float64"))[1] == {"dtype": [0, 1], "null": [3]}

@@ -1,5 +1,6 @@
 """How a CSV file is written: said, checked at the door, and kept by everything that reads the file again."""
 
+import csv as csv_module
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def write_news(folder: Path) -> Path:
         ({"separator": ""}, "The separator of a CSV is one ASCII character"),
         ({"separator": "§"}, "Received '§'"),
         ({"quote": "\n"}, "The quote of a CSV is one ASCII character"),
-        ({"separator": "'", "quote": "'"}, "Separator and quote must differ"),
+        ({"escape": "\\\\"}, "The escape of a CSV is one ASCII character"),
+        ({"separator": "'", "quote": "'"}, "Separator, quote and escape must differ"),
+        ({"escape": '"'}, "Separator, quote and escape must differ"),
         ({"encoding": "latin-x"}, "There is no text encoding 'latin-x'"),
         ({"encoding": "rot13"}, "There is no text encoding 'rot13'"),
         ({"encoding": None}, "There is no text encoding None"),
@@ -182,3 +185,27 @@ def test_what_reads_the_file_again_keeps_the_format(tmp_path: Path) -> None:
     batches = rows.batch(10, shuffle=True, seed=1), rows.batch(10, shuffle=True, seed=1, start=1)
     whole, rest = ([batch["title"].numpy().tolist() for batch in each] for each in batches)
     assert rest == whole[1:]
+
+
+BOOKS = ['The "Best" of, all', '22" monitor', "plain", "two\nlines", 'a "b"', "\\", '"']
+ESCAPED = [f'"{title}"' for title in (each.replace("\\", "\\\\").replace('"', '\\"') for each in BOOKS)]
+
+
+@pytest.mark.parametrize("first", range(len(BOOKS)))
+def test_escaped_quotes_are_read_as_the_csv_module_of_python_reads_them(tmp_path: Path, first: int) -> None:
+    lines = [f"{title};{i}\n" for i, title in enumerate(ESCAPED[first:])]
+    (tmp_path / "a.csv").write_text("".join(lines))
+    rows = list(csv_module.reader("".join(lines).splitlines(True), delimiter=";", escapechar="\\", doublequote=False))
+    assert [row[0] for row in rows] == BOOKS[first:]
+    schema = Schema([ColumnSchema("title", dtype="string"), ColumnSchema("item")])
+    written = CsvFormat(column_names=["title", "item"], escape="\\")
+    table = read(tmp_path / "a.csv", schema, csv=written).to_arrow()
+    assert table["title"].to_pylist() == BOOKS[first:]
+    assert table["item"].to_pylist() == list(range(len(BOOKS) - first))
+
+
+def test_a_row_that_a_backslash_breaks_says_how_to_read_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,title\n1,"The \\"Best\\" of, all"\n')
+    with pytest.raises(ValueError, match=r"row 0: .*behind a backslash, pass csv=CsvFormat\(escape="):
+        read(tmp_path / "a.csv", NEWS).to_arrow()
+    assert read(tmp_path / "a.csv", NEWS, csv=CsvFormat(escape="\\")).take(1)[0]["title"] == BOOKS[0]

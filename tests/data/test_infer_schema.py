@@ -239,3 +239,48 @@ def test_negative_codes_of_a_csv_are_strings(tmp_path: Path, name: str) -> None:
     schema = infer_schema(path, print_reasons=False)
     assert [(column.dtype, str(column.kind)) for column in schema] == [("string", "categorical"), ("string", "id_list")]
     assert validate(path, schema).is_valid
+
+
+PRICES = [{"id": "a", "price": 10, "tags": [], "size": 1}] * 30 + [
+    {"id": "b", "price": "from 14.99", "tags": ["x", "y"], "size": 2.5}
+] * 70
+
+
+@pytest.mark.parametrize("block", [300, 1 << 20])
+def test_a_column_of_json_that_mixes_types_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], block: int
+) -> None:
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", block)
+    path = write_lines(tmp_path / "a.jsonl", PRICES)
+    schema = infer_schema(path)
+    said = capsys.readouterr().err
+    assert {column.name: column.dtype for column in schema} == {
+        "id": "string",
+        "price": "string",
+        "tags": "string",
+        "size": "float64",
+    }
+    assert not any(column.nullable for column in schema)
+    assert "30 numbers and 70 others such as 'from 14.99' -> CATEGORICAL" in said
+    assert read(path, schema).to_arrow()["price"].to_pylist() == [str(row["price"]) for row in PRICES]
+
+
+def test_values_of_another_type_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"x": value} for value in ([1], 3, True, [2])])
+    assert infer_schema(path)["x"].is_list
+    assert "; 2 missing because of another type or encoding, such as 3" in capsys.readouterr().err
+
+
+def test_rows_that_can_not_be_parsed_are_told_and_not_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("city,age\nRome,3\nParis\nBerlin,4\n")
+    (tmp_path / "a.jsonl").write_text('{"city": "Rome", "age": 3}\n{"city\n{"city": "Berlin", "age": 4}\n')
+    for name in ("a.csv", "a.jsonl"):
+        schema = infer_schema(tmp_path / name)
+        said = capsys.readouterr().err.splitlines()
+        assert said[0].startswith("1 of 3 rows left aside: the row can't be parsed")
+        assert said[1] == "city: string, 2 values in 2 rows, short values -> CATEGORICAL"
+        assert not any(column.nullable for column in schema)
+    assert infer_schema(tmp_path / "a.csv", rows=1, print_reasons=True)["age"].dtype == "int64"
+    assert "left aside" not in capsys.readouterr().err

@@ -53,6 +53,8 @@ def test_a_time_of_another_type_is_named() -> None:
         check_time(ColumnSchema("t", dtype="string"))
     with pytest.raises(TypeError, match="'t' holds lists of int64"):
         check_time(ColumnSchema("t", is_list=True))
+    with pytest.raises(TypeError, match="Times as float32 lose digits. Give column 't' the dtype int64 or float64"):
+        check_time(ColumnSchema("t", dtype="float32"))
 
 
 @pytest.mark.parametrize("values", [[1, None, 2], [1.0, float("nan"), 2.0], ["a", None, "b"]])

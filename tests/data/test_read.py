@@ -144,7 +144,7 @@ def test_secrets_of_storage_options_are_in_no_message() -> None:
 
 
 def test_a_filter_and_a_quarantine_work_together(tmp_path: Path) -> None:
-    rows = [{"id": 1, "name": "a"}, {"id": "two", "name": "b"}, {"id": 3, "name": 3}, {"id": 4, "name": "d"}]
+    rows = [{"id": 1, "name": "a"}, {"id": "two", "name": "b"}, {"id": 3, "name": True}, {"id": 4, "name": "d"}]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     good = read(
         tmp_path / "a.jsonl",

@@ -203,7 +203,22 @@ def test_missing_and_duplicate_columns_are_findings(tmp_path: Path, name: str) -
 
 def test_every_rule_is_reached_here() -> None:
     reached = {rule for _, rule in TEXTUAL} | {"malformed", "duplicate feature", "missing column", "duplicate column"}
-    assert reached == set(RULES)
+    assert reached | {"time", "leading zeros"} == set(RULES)
+
+
+def test_times_and_leading_zeros_are_told_with_their_own_advice(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("group,when,age\n2,2018-09-20,3\n0012,11/9/2019,from 14.99\n")
+    schema = SCHEMA.select_by_name(["group", "age"]) + Schema([ColumnSchema("when", [Tags.TIME])])
+    report = validate(tmp_path / "r.csv", schema)
+    assert found(report) == {
+        ("age", "dtype"): [("r.csv", 1)],
+        ("group", "leading zeros"): [("r.csv", 1)],
+        ("when", "time"): [("r.csv", 1)],
+    }
+    advice = {each.rule: each.cells()[-1] for each in report.findings}
+    assert "seconds" not in advice["dtype"]
+    assert "ISO 8601" in advice["time"]
+    assert "dtype string" in advice["leading zeros"]
 
 
 def test_a_report_is_a_table_and_json(tmp_path: Path) -> None:

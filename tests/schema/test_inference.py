@@ -37,6 +37,15 @@ def repeated(*values: Any) -> list[Any]:
         ("timestamp", {"time"}),
         ("rating", {"target"}),
         ("avg_rating", {"continuous"}),
+        ("average_rating", {"continuous"}),
+        ("business_id", {"item", "id", "item_id"}),
+        ("asin", {"item", "id", "item_id"}),
+        ("parent_asin", {"item", "id", "item_id"}),
+        ("ISBN", {"item", "id", "item_id"}),
+        ("artistID", {"item", "id", "item_id"}),
+        ("app_id", {"item", "id", "item_id"}),
+        ("anime_id", {"item", "id", "item_id"}),
+        ("gmap_id", {"item", "id", "item_id"}),
         ("item_price", {"item", "continuous"}),
         ("genre_weights", {"weight"}),
         ("grid", set()),
@@ -170,7 +179,7 @@ def test_weights_of_one_length_are_no_embedding() -> None:
         ("x", pa.array([[[1]], [[2]]]), "only lists of numbers and strings"),
         ("x", pa.array([[1.0], [2.0, 3.0]]), "1 to 2 values a row, and no id list"),
         ("user_id", pa.array([1.0, 2.0]), "ids are integers or strings"),
-        ("date", pa.array(["2024-01-01", "2024-01-02"]), "times as text"),
+        ("date", pa.array(["11/9/2019 9:05:58 AM", "2024-01-02"]), "times as text of no known form; write them as ISO"),
         ("user_id", pa.array([-1, 2]), "some values are negative, and no id is"),
         ("user_id", pa.array([2**63, 2], pa.uint64()), "ids are integers or strings"),
         ("grades", pa.array([[-1], [2]]), "some values are negative or beyond int64"),
@@ -281,3 +290,90 @@ def test_a_number_that_may_be_missing_is_a_float() -> None:
     assert (schema["age"].dtype, schema["age"].nullable) == ("float64", True)
     assert (schema["user_id"].dtype, schema["user_id"].nullable) == ("int64", True)
     assert "so that a value may be missing" in reasons["age"]
+
+
+@pytest.mark.parametrize(
+    "texts, dtype, reason",
+    [
+        (["2018-09-20", None, "1969-12-31"], "float64", "times, as seconds since 1970, float64 so that"),
+        (["2020-08-01 12:00:03", "2018-09-20"], "int64", "times, as seconds since 1970"),
+        (["2020-08-01T12:00:03.5Z", "2020-08-01T12:00:03+02:00"], "float64", "times, as seconds since 1970"),
+    ],
+)
+@pytest.mark.parametrize("from_text", [True, False])
+def test_texts_that_spell_times_are_times(texts: list[Any], dtype: str, reason: str, from_text: bool) -> None:
+    schema, reasons = infer_columns(pa.table({"when": pa.array(texts)}), from_text)
+    assert (schema["when"].dtype, schema["when"].tags) == (dtype, {Tags.TIME, Tags.CONTINUOUS})
+    assert reason in reasons["when"]
+
+
+def test_an_id_that_looks_like_a_time_is_an_id() -> None:
+    schema, _ = infer_columns(pa.table({"session_id": ["2018-09-20", "2018-09-21"]}))
+    assert schema["session_id"].kind is Kind.CATEGORICAL
+
+
+def test_numbers_among_texts_are_counted() -> None:
+    texts = ["10"] * 3 + ["from 14.99", "—"] * 5
+    for from_text in (True, False):
+        schema, reasons = infer_columns(pa.table({"price": texts, "shop": repeated("a", "b")[:13]}), from_text)
+        assert schema["price"].dtype == "string"
+        assert "short values, 3 numbers and 10 others such as 'from 14.99' -> CATEGORICAL" in reasons["price"]
+        assert "short values -> CATEGORICAL" in reasons["shop"]
+
+
+@pytest.mark.parametrize(
+    "texts, expected",
+    [
+        (["[1, 2]", "[]", None, "[3]"], {"dtype": "int64", "is_list": True, "properties": {"nullable": True}}),
+        (['["a, b", "c"]', "[]"], {"dtype": "string", "is_list": True}),
+        (['[1, "x"]', "[2]"], {"dtype": "string", "is_list": True}),
+        (["[99999999999999999999]", "[2]"], {"dtype": "string", "is_list": True}),
+        (["[0.5, 1]", "[2.5, 3]"], {"dtype": "float64", "dims": (None, 2)}),
+    ],
+)
+def test_json_lists_of_a_csv_are_lists_without_a_delimiter(texts: list[str], expected: dict[str, Any]) -> None:
+    column = infer_columns(pa.table({"feat": texts}), from_text=True)[0]["feat"]
+    assert column == ColumnSchema("feat", column.tags, **expected)
+    assert not infer_columns(pa.table({"feat": texts}))[0]["feat"].is_list
+
+
+@pytest.mark.parametrize(
+    "texts, reason",
+    [
+        (["[[1], [2]]", "[]"], "only lists of numbers and strings"),
+        (['[{"id": 1, "name": "Drama"}]', "[]"], "only lists of numbers and strings"),
+        (repeated("['a', 'b']", "['b', 'a']"), "no JSON, such as ['a', 'b']; write strings in double quotes"),
+    ],
+)
+def test_other_brackets_of_a_csv_are_left_out(texts: list[str], reason: str) -> None:
+    schema, reasons = infer_columns(pa.table({"feat": texts}), from_text=True)
+    assert schema == Schema()
+    assert reason in reasons["feat"]
+
+
+FEATURES = {"fashion_news_frequency": repeated("a", "b"), "club": repeated("x", "y"), "rating": repeated(1.5, 2.5)}
+
+
+@pytest.mark.parametrize("id, side", [("customer_id", Tags.USER), ("business_id", Tags.ITEM)])
+def test_features_of_a_table_of_users_are_theirs_and_so_of_items(id: str, side: Tags) -> None:
+    lists = {"member_vector": [[0.5, 1.0]] * ROWS}
+    schema, reasons = infer_columns(pa.table({id: range(ROWS)} | FEATURES | lists))
+    for name in ("fashion_news_frequency", "club", "member_vector"):
+        assert schema[name].tags & {Tags.USER, Tags.ITEM} == {side}
+    assert reasons["club"].endswith(f"short values, each row is another {side} -> CATEGORICAL, {side.upper()}")
+    assert schema["rating"].tags == {Tags.TARGET}
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"customer_id": repeated(1, 2)},
+        {"customer_id": range(ROWS), "article_id": range(ROWS)},
+        {"customer_id": range(ROWS), "session_id": range(ROWS)},
+        {"session_id": range(ROWS)},
+    ],
+)
+def test_rows_of_several_sides_keep_what_the_names_say(ids: dict[str, Any]) -> None:
+    schema, _ = infer_columns(pa.table(ids | FEATURES))
+    assert schema["fashion_news_frequency"].tags == {Tags.ITEM, Tags.CATEGORICAL}
+    assert schema["club"].tags == {Tags.CATEGORICAL}

@@ -12,15 +12,19 @@ Separator = Annotated[
 NoQuotes = Annotated[bool, typer.Option("--no-quotes", help="Quotes of a CSV are text like any other.")]
 Encoding = Annotated[str | None, typer.Option(help="Of a CSV, such as latin-1; default utf-8.")]
 Columns = Annotated[str | None, typer.Option(help="Names of the columns of a CSV without a header: user,item.")]
+Escape = Annotated[str | None, typer.Option(help="Before a quote inside the quotes of a CSV; default: written twice.")]
 
 
-def csv_format(separator: str | None, no_quotes: bool, encoding: str | None, columns: str | None) -> CsvFormat | None:
+def csv_format(
+    separator: str | None, no_quotes: bool, encoding: str | None, columns: str | None, escape: str | None
+) -> CsvFormat | None:
     """What the options say; None where none is given."""
-    if not no_quotes and (separator, encoding, columns) == (None, None, None):
+    if not no_quotes and (separator, encoding, columns, escape) == (None, None, None, None):
         return None
     return CsvFormat(
         "\t" if separator == r"\t" else separator,
         None if no_quotes else '"',
         "utf-8" if encoding is None else encoding,
         None if columns is None else columns.split(","),
+        escape,
     )

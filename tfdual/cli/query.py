@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tfdual.data.values import convert
+from tfdual.data.values import convert, lists_from_text
 from tfdual.schema import ColumnSchema, Kind, Schema
 from tfdual.serving import Retriever
 from tfdual.serving.raw_input import missing_row
@@ -20,7 +20,7 @@ from tfdual.serving.served_graph import DEFAULT_TOWER
 
 def query(
     model_dir: Annotated[Path, typer.Argument(help="What `Retriever.export` wrote: a version, or a folder of them.")],
-    words: Annotated[list[str], typer.Argument(help="A text, or key=value pairs; lists as 1,2,3.")],
+    words: Annotated[list[str], typer.Argument(help="A text, or key=value pairs; lists as 1,2,3 or as JSON.")],
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude: Annotated[
         list[str] | None, typer.Option(help="An item id not to be found; may stand several times.")
@@ -104,11 +104,21 @@ def _value(text: str, column: ColumnSchema) -> Any:
     try:
         if not column.is_list:
             return read(text)
-        return [read(part.strip()) for part in text.split(",") if part.strip()]
+        return [read(part) for part in _parts(text)]
     except ValueError as error:
         single = "true or false" if column.dtype == "bool" else column.dtype
-        wanted = f"a list such as 1,2,3 of {column.dtype}" if column.is_list else single
+        wanted = f"a list such as 1,2,3 or [1, 2, 3] of {column.dtype}" if column.is_list else single
         raise ValueError(f"The query key '{column.name}' takes {wanted}. Received {text!r}.") from error
+
+
+def _parts(text: str) -> list[str]:
+    """The values between commas, or those of a JSON list."""
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    lists, problems = lists_from_text(pa.array([text]), None)
+    if problems or None in (parts := lists[0].as_py()):
+        raise ValueError(f"{text!r} is no JSON list.")
+    return parts
 
 
 def _bool(text: str) -> bool:

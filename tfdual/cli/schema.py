@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tfdual.cli.csv_options import Columns, Encoding, NoQuotes, Separator, csv_format
+from tfdual.cli.csv_options import Columns, Encoding, Escape, NoQuotes, Separator, csv_format
 from tfdual.data.infer_schema import infer_schema
 
 
@@ -18,11 +18,12 @@ def schema(
     no_quotes: NoQuotes = False,
     encoding: Encoding = None,
     columns: Columns = None,
+    escape: Escape = None,
 ) -> None:
     """Guess the schema of a source from a sample of its rows; say why on stderr."""
     if out is not None and out.exists():
         raise FileExistsError(f"{out} is there already. Move it away, or name another file.")
-    csv = csv_format(separator, no_quotes, encoding, columns)
+    csv = csv_format(separator, no_quotes, encoding, columns, escape)
     found = infer_schema(source, query=query, format=format, csv=csv)
     typer.echo(repr(found))
     if out is not None:

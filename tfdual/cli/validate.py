@@ -9,14 +9,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from tfdual.cli.csv_options import Columns, Encoding, NoQuotes, Separator, csv_format
+from tfdual.cli.csv_options import Columns, Encoding, Escape, NoQuotes, Separator, csv_format
 from tfdual.data.read import read
 from tfdual.data.validation import HEADINGS, ValidationReport
 from tfdual.data.validation import validate as checked
 from tfdual.schema import Schema
 
 
-def validate(
+def validate(  # noqa: PLR0913 (the options of a command)
     source: Annotated[str, typer.Argument(help="A file, a directory, a glob or the URL of a database.")],
     schema: Annotated[Path, typer.Option(help="The schema as JSON; `tfdual schema` writes a first one.")],
     query: Annotated[str | None, typer.Option(help="A SELECT or the name of a table, for a database.")] = None,
@@ -27,6 +27,7 @@ def validate(
     no_quotes: NoQuotes = False,
     encoding: Encoding = None,
     columns: Columns = None,
+    escape: Escape = None,
 ) -> None:
     """Check every row of a source against a schema; exit code 1 where a rule is broken."""
     wanted = Schema.load(schema)
@@ -35,7 +36,7 @@ def validate(
     options: dict[str, Any] = {
         "query": query,
         "format": format,
-        "csv": csv_format(separator, no_quotes, encoding, columns),
+        "csv": csv_format(separator, no_quotes, encoding, columns, escape),
     }
     shown = (SpinnerColumn(), TextColumn("{task.completed:,} rows checked"), TimeElapsedColumn())
     with Progress(*shown, console=Console(stderr=True), transient=True) as progress:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pyarrow as pa
 
-from tfdual.schema import ColumnSchema, Kind, Schema
+from tfdual.schema import ColumnSchema, Kind, Schema, Tags
 
 ARROW_TYPES = {
     "int64": pa.int64(),
@@ -14,6 +14,7 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "string": pa.string(),
 }
+_TIME = {b"tfdual.holds": b"times"}
 
 
 def arrow_type(column: ColumnSchema) -> pa.DataType:
@@ -27,6 +28,26 @@ def arrow_type(column: ColumnSchema) -> pa.DataType:
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The Arrow schema of conforming rows."""
     return pa.schema([(column.name, arrow_type(column)) for column in schema])
+
+
+def wanted_schema(schema: Schema) -> pa.Schema:
+    """The Arrow schema to ask a source for: that of conforming rows, the times marked."""
+    return pa.schema(
+        [
+            field.with_metadata(_TIME) if holds_times(column) else field
+            for field, column in zip(arrow_schema(schema), schema, strict=True)
+        ]
+    )
+
+
+def holds_times(column: ColumnSchema) -> bool:
+    """Whether the values are seconds since 1970, so that a source may spell them as text of ISO 8601."""
+    return Tags.TIME in column.tags and not column.is_list and column.dtype not in ("string", "bool")
+
+
+def is_marked_time(field: pa.Field) -> bool:
+    """Whether a field of `wanted_schema` is a column of times."""
+    return field.metadata == _TIME
 
 
 def is_list(found: pa.DataType) -> bool:
@@ -146,6 +167,8 @@ def fits(found: pa.DataType, column: ColumnSchema) -> bool:
         return is_text(value) or pa.types.is_null(value)
     if column.dtype == "bool":
         return pa.types.is_boolean(value)
+    if is_text(value) and holds_times(column):
+        return True
     number = pa.types.is_integer(value) or is_time(value) or pa.types.is_decimal(value)
     if column.dtype.startswith("int"):
         return number or pa.types.is_null(value)

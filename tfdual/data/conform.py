@@ -1,18 +1,21 @@
 """The door: rows of any source become rows of exactly the schema's types, and what breaks a rule is told."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfdual.data.arrow_types import ARROW_TYPES, arrow_schema, is_list, is_text
+from tfdual.data.arrow_types import ARROW_TYPES, arrow_schema, holds_times, is_list, is_text
 from tfdual.data.faults import Fault, fault
 from tfdual.data.values import convert, lists_from_text
 from tfdual.schema import ColumnSchema, Kind, Schema
 
 Broken: TypeAlias = tuple[str, np.ndarray]
+_IDS = (Kind.CATEGORICAL, Kind.ID_LIST)
+_LEADING = r"^\s*([+]|-0|0[0-9])"
 
 
 def conform(table: pa.Table, schema: Schema, faults: Sequence[Fault] = ()) -> tuple[pa.Table, list[Fault]]:
@@ -37,6 +40,8 @@ def conform(table: pa.Table, schema: Schema, faults: Sequence[Fault] = ()) -> tu
         name = column.properties.get("weights")
         if name is not None and name in schema:
             found += _told(name, _uneven(arrays[column.name], arrays[name]), arrays[name], found)
+    times = {column.name for column in schema if holds_times(column)}
+    found = [replace(each, rule="time") if each.rule == "dtype" and each.column in times else each for each in found]
     return pa.Table.from_arrays(list(arrays.values()), schema=arrow_schema(schema)), found
 
 
@@ -72,8 +77,9 @@ def _conform_scalar(array: pa.Array, column: ColumnSchema) -> tuple[pa.Array, li
     broken: list[Broken] = []
     if array.null_count and not column.nullable:
         broken.append(("null", _positions(array.is_null())))
-    values, problems = convert(array, ARROW_TYPES[column.dtype])
+    values, problems = convert(array, ARROW_TYPES[column.dtype], holds_times(column))
     broken += ((rule, rows) for rule, rows in problems.items() if rule != "null" or not column.nullable)
+    broken += _respelled(array, column)
     broken += _broken_values(values, column)
     return values, broken
 
@@ -97,6 +103,7 @@ def _conform_list(array: pa.Array, column: ColumnSchema) -> tuple[pa.Array, list
     inside: list[Broken] = list(problems.items())
     if flat.null_count:
         inside.append(("null", _positions(flat.is_null())))
+    inside += _respelled(flat, column)
     inside += _broken_values(values, column)
     if inside:
         row_of = np.repeat(np.arange(len(array)), lengths)
@@ -132,6 +139,17 @@ def _broken_lengths(lengths: np.ndarray, column: ColumnSchema) -> Iterator[Broke
         yield rule, np.flatnonzero(wrong)
 
 
+def _respelled(array: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
+    """Ids whose text begins with a plus or with zeros, which an integer can't keep."""
+    if not (is_text(array.type) and column.dtype.startswith("int") and column.kind in _IDS):
+        return
+    texts = array.cast(pa.large_binary())
+    few = _positions(pc.less(texts, pa.scalar(b"1", texts.type)))  # begins with a space, a sign or a zero
+    is_respelled = pc.match_substring_regex(texts.take(pa.array(few)), _LEADING)
+    if len(rows := few[is_respelled.to_numpy(zero_copy_only=False)]):
+        yield "leading zeros", rows
+
+
 def _broken_values(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
     if pa.types.is_floating(values.type):
         yield from _broken_floats(values, column)
@@ -151,7 +169,7 @@ def _broken_floats(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
 def _outside(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
     domain = column.properties.get("domain", {})
     least, most = domain.get("min"), domain.get("max")
-    ids = pa.types.is_integer(values.type) and column.kind in (Kind.CATEGORICAL, Kind.ID_LIST)
+    ids = pa.types.is_integer(values.type) and column.kind in _IDS
     if least is None and ids:
         least = 0
     if least is None and most is None:

@@ -17,10 +17,12 @@ class CsvFormat:
         encoding: str. An encoding that Python knows, such as `"latin-1"`. Defaults to `"utf-8"`.
         column_names: sequence of str, one a field, of a file without a header. Defaults to `None`: the first line is
             the header.
+        escape: str. One ASCII character before a quote inside a quoted field, and before itself: a backslash in
+            Book-Crossing and in what Spark writes. Defaults to `None`: such a quote is written twice.
 
     Raises:
-        ValueError: a separator or quote of another length, or both the same; an unknown encoding; a name that is empty
-            or stands twice.
+        ValueError: a separator, quote or escape of another length, or two of them the same; an unknown encoding; a name
+            that is empty or stands twice.
 
     Example:
         >>> import os, tempfile
@@ -37,12 +39,15 @@ class CsvFormat:
     quote: str | None = '"'
     encoding: str = "utf-8"
     column_names: Sequence[str] | None = None
+    escape: str | None = None
 
     def __post_init__(self) -> None:
         _check_mark("separator", self.separator, "told by the first line")
         _check_mark("quote", self.quote, "quotes are text")
-        if self.quote is not None and self.quote == self.separator:
-            raise ValueError(f"Separator and quote must differ. Received {self.quote!r} for both.")
+        _check_mark("escape", self.escape, "a quote in quotes is written twice")
+        marks = [mark for mark in (self.separator, self.quote, self.escape) if mark is not None]
+        if len(set(marks)) < len(marks):
+            raise ValueError(f"Separator, quote and escape must differ. Received {marks}.")
         _check_encoding(self.encoding)
         if self.column_names is not None:
             object.__setattr__(self, "column_names", _checked_names(self.column_names))

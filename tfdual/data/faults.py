@@ -14,9 +14,14 @@ RULES = {
     "missing column": "the source lacks the column. Add it, or take it out of the schema",
     "duplicate column": "the source has two columns of that name. Rename one",
     "duplicate feature": "the feature id stands more than once in the row. Keep one",
-    "malformed": "the row can't be parsed, or a quote in it swallows others. Correct the file; where quotes of a CSV "
-    "are text like any other, pass csv=CsvFormat(quote=None)",
-    "dtype": "the value is not of the column's dtype. Correct it, or the dtype; fractions of seconds need float64",
+    "malformed": "the row can't be parsed, or a quote in it swallows others. Correct the file; where quotes inside the "
+    "fields of a CSV stand behind a backslash, pass csv=CsvFormat(escape='\\\\'), and where they are text like any "
+    "other, csv=CsvFormat(quote=None)",
+    "dtype": "the value is not of the column's dtype. Correct it, or the dtype",
+    "time": "the value is no time of the column's dtype. Write it as ISO 8601, such as 2020-08-01T12:00:03Z, or as "
+    "seconds since 1970; fractions of seconds need float64",
+    "leading zeros": "as an integer the id would lose its sign or zeros: 0012 would become 12. Give the column the "
+    "dtype string",
     "overflow": "the number doesn't fit the column's dtype. Give the column a wider dtype",
     "utf-8": "the text is not UTF-8, or not of the encoding named. Encode the file as UTF-8, or name the encoding of a "
     "CSV: csv=CsvFormat(encoding='latin-1')",

@@ -1,6 +1,7 @@
 """`tfdual.infer_schema`: a first schema from the types of a source and a sample of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from rich.console import Console
 
 from tfdual.data.arrow_types import is_list, is_text
 from tfdual.data.csv_format import CsvFormat
+from tfdual.data.faults import RULES, Fault, short, without_rows
 from tfdual.data.open_source import open_source
 from tfdual.data.sources.csv import CsvSource
-from tfdual.data.sources.source import Source
+from tfdual.data.sources.source import Block, Source
 from tfdual.data.values import convert
 from tfdual.schema import Schema
 from tfdual.schema.inference import infer_columns
@@ -30,8 +32,8 @@ def infer_schema(
 ) -> Schema:
     """Guess dtype, kind and tags of every column, from its type, its name and its first values.
 
-    What was guessed, and why, is printed to stderr, a line a column. Correct it with `schema.replace(...)`, or save
-    it, edit the file and load it.
+    What was guessed, and why, is printed to stderr, a line a column, and how many rows can't be parsed. Correct it with
+    `schema.replace(...)`, or save it, edit the file and load it.
 
     Args:
         source: as `tfdual.read` takes it; so are `query`, `format`, `storage_options` and `csv`.
@@ -48,35 +50,80 @@ def infer_schema(
         (<Kind.CATEGORICAL: 'categorical'>, <Kind.DENSE: 'dense'>)
     """
     opened = open_source(source, pa.schema([]), query, format, storage_options, csv)
-    schema, reasons = infer_columns(sample(opened, rows), from_text=isinstance(opened, CsvSource))
+    found = _Sample.of(opened, rows)
+    schema, reasons = infer_columns(found.table, from_text=isinstance(opened, CsvSource))
     if print_reasons:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        for name, reason in reasons.items():
-            console.print(f"{name}: {reason}", markup=False)
+        for line in [*found.aside(), *(f"{name}: {why}{found.misfits(name)}" for name, why in reasons.items())]:
+            console.print(line, markup=False)
     return schema
 
 
 def sample(source: Source, rows: int) -> pa.Table:
-    """The first rows of a source, with its physical columns.
+    """The first rows of a source, but those that can't be parsed, with its physical columns.
 
     Raises:
         ValueError: there is no row, none is asked for, or files differ in the type of a column.
     """
-    if rows < 1:
-        raise ValueError(f"A schema is guessed from at least 1 row. Received rows={rows}.")
+    return _Sample.of(source, rows).table
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The first rows.
+
+    Args:
+        table: Table. Those that can be parsed.
+        rows: int. All of them.
+        faults: list of Fault.
+    """
+
+    table: pa.Table
+    rows: int
+    faults: list[Fault]
+
+    @classmethod
+    def of(cls, source: Source, rows: int) -> "_Sample":
+        if rows < 1:
+            raise ValueError(f"A schema is guessed from at least 1 row. Received rows={rows}.")
+        tables: list[pa.Table] = []
+        faults: list[Fault] = []
+        seen = 0
+        for block in _blocks(source, rows):
+            kept = np.arange(block.table.num_rows) < rows - seen
+            seen += int(kept.sum())
+            found = without_rows(list(block.faults), kept)
+            faults += found
+            for each in found:
+                kept[each.rows] &= bool(each.column)
+            table = block.table.filter(pa.array(kept))
+            columns = [_as_text(column.combine_chunks()) for column in table.columns]
+            tables.append(pa.table(columns, table.column_names))
+            if seen == rows:
+                break
+        if not sum(table.num_rows for table in tables):
+            raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
+        return cls(_joined(tables, source), seen, faults)
+
+    def aside(self) -> list[str]:
+        """What is said of rows that can't be parsed."""
+        count = self.rows - self.table.num_rows
+        rules = [each.rule for each in self.faults if not each.column]
+        return [f"{count:,} of {self.rows:,} rows left aside: {RULES[rules[0]]}"] if count else []
+
+    def misfits(self, column: str) -> str:
+        """What is said of values that are of another type than the column."""
+        found = [each for each in self.faults if each.column == column]
+        count = sum(len(each.rows) for each in found)
+        values = [short(value) for each in found for value in each.values]
+        return f"; {count:,} missing because of another type or encoding, such as {values[0]}" if values else ""
+
+
+def _blocks(source: Source, size: int) -> Iterator[Block]:
     wanted = _wanted(source)
-    tables: list[pa.Table] = []
     for part in source.parts:
-        if not source.is_sampled and source.arrow_schemas[part.file].names != wanted.names:
-            continue
-        for block in source.blocks(part, wanted, rows):
-            columns = [_as_text(column.combine_chunks()) for column in block.table.columns]
-            tables.append(pa.table(columns, block.table.column_names))
-            if sum(table.num_rows for table in tables) >= rows:
-                return _joined(tables, source).slice(0, rows)
-    if not sum(table.num_rows for table in tables):
-        raise ValueError(f"{source.name} has no rows. Write at least one row, or name another source.")
-    return _joined(tables, source)
+        if source.is_sampled or source.arrow_schemas[part.file].names == wanted.names:
+            yield from source.blocks(part, wanted, size)
 
 
 def _wanted(source: Source) -> pa.Schema:
@@ -88,6 +135,8 @@ def _wanted(source: Source) -> pa.Schema:
 
 
 def _joined(tables: list[pa.Table], source: Source) -> pa.Table:
+    if source.is_sampled:
+        tables = _with_text(tables)
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowTypeError as error:
@@ -95,6 +144,17 @@ def _joined(tables: list[pa.Table], source: Source) -> pa.Table:
             f"Files of {source.name} differ in the type of a column: {error}. Write them with one type, or infer the "
             "schema of one file."
         ) from error
+
+
+def _with_text(tables: list[pa.Table]) -> list[pa.Table]:
+    """Numbers as text in the columns that hold text in some table."""
+    texts = {field.name for table in tables for field in table.schema if pa.types.is_string(field.type)}
+
+    def typed(field: pa.Field) -> pa.Field:
+        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        return field.with_type(pa.string()) if field.name in texts and is_number else field
+
+    return [table.cast(pa.schema(map(typed, table.schema))) for table in tables]
 
 
 def _as_text(array: pa.Array) -> pa.Array:

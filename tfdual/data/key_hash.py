@@ -52,10 +52,12 @@ def check_time(column: ColumnSchema) -> None:
     """Refuse a column whose values are no times.
 
     Raises:
-        TypeError: the column holds no single numbers.
+        TypeError: the column holds no single numbers, or float32, in which two times of a minute are one.
     """
     if column.is_list or column.dtype in ("string", "bool"):
         raise TypeError(f"A time is a single number. '{column.name}' holds {_held(column)}.")
+    if column.dtype == "float32":
+        raise TypeError(f"Times as float32 lose digits. Give column '{column.name}' the dtype int64 or float64.")
 
 
 def present(table: pa.Table, name: str) -> pa.ChunkedArray:

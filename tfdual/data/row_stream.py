@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_schema
+from tfdual.data.arrow_types import wanted_schema
 from tfdual.data.conform import conform
 from tfdual.data.faults import Fault, without_rows
 from tfdual.data.row_mask import RowMask
@@ -88,7 +88,7 @@ class RowStream:
         Args:
             parts: which parts, in which order. Defaults to all, as stored.
         """
-        wanted = arrow_schema(self.schema)
+        wanted = wanted_schema(self.schema)
         size = max(1, self.window_rows // READS_A_WINDOW)
         start = 0
         for i in range(len(self.source.parts)) if parts is None else parts:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfdual.data.arrow_types import is_list, is_text, is_time
+from tfdual.schema.iso_times import iso_seconds, iso_times
 
 Problems = dict[str, np.ndarray]
 _TRUE, _FALSE = {"true", "1", "t", "yes"}, {"false", "0", "f", "no"}
@@ -23,7 +24,7 @@ class Unfit(Exception):
     """A value that can't become another type; the message is the rule that it breaks."""
 
 
-def convert(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, Problems]:
+def convert(array: pa.Array, target: pa.DataType, of_time: bool = False) -> tuple[pa.Array, Problems]:
     """Cast single values without loss of meaning.
 
     Text becomes numbers where it is one; times become seconds since 1970, durations seconds; bools become 0 and 1
@@ -32,6 +33,7 @@ def convert(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, Problems]:
     Args:
         array: pyarrow.Array of single values.
         target: pyarrow.DataType. Number, bool or string.
+        of_time: bool. Numbers are seconds, so that text may spell a time as ISO 8601. Defaults to `False`.
 
     Returns:
         The array in the type `target`, null where a value doesn't fit, and rule -> positions of those values. An empty
@@ -43,7 +45,12 @@ def convert(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, Problems]:
         converted = _cast(array, target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         converted = None
-    return _one_by_one(array, target) if converted is None else (converted, {})
+    if converted is not None:
+        return converted, {}
+    of_time = of_time and is_text(array.type) and not pa.types.is_string(target)
+    if of_time and (times := iso_times(array)) is not None:
+        return convert(times, target)
+    return _one_by_one(array, target, of_time)
 
 
 def fitted(value: Any, target: pa.DataType) -> Any:
@@ -141,13 +148,14 @@ def _holds_hexadecimals(array: pa.Array) -> bool:
     return b"x" in found or b"X" in found
 
 
-def _one_by_one(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, Problems]:
+def _one_by_one(array: pa.Array, target: pa.DataType, of_time: bool) -> tuple[pa.Array, Problems]:
     if is_text(array.type):
         array = array.cast(pa.large_binary())
     elif not (pa.types.is_primitive(array.type) or pa.types.is_decimal(array.type)) or pa.types.is_temporal(array.type):
         wrong = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
         return pa.nulls(len(array), target), {"dtype": wrong} if len(wrong) else {}
-    values, problems = _each(array.to_pylist(), _scalar_converter(target))
+    converter = _scalar_converter(target)
+    values, problems = _each(array.to_pylist(), _time_converter(converter) if of_time else converter)
     return pa.array(values, target), problems
 
 
@@ -173,6 +181,23 @@ def _scalar_converter(target: pa.DataType) -> Callable[[Any], Any]:
         return lambda value: _to_integer(value, limit)
     limit = _FLOAT32_OVERFLOW if pa.types.is_float32(target) else math.inf
     return lambda value: _to_float(value, limit)
+
+
+def _time_converter(number: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Of texts, each a number or a time."""
+
+    def converter(text: str | bytes) -> Any:
+        try:
+            return number(text)
+        except Unfit as rule:
+            if str(rule) != "dtype":
+                raise
+        try:
+            return number(iso_seconds(_number_text(text)))
+        except ValueError as error:
+            raise Unfit("dtype") from error
+
+    return converter
 
 
 def _to_text(value: Any) -> str:

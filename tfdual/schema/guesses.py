@@ -1,14 +1,16 @@
 """What one column of a sample is, as far as its name, type and values tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tfdual.schema.column_schema import ColumnSchema, Kind
+from tfdual.schema.iso_times import iso_times
 from tfdual.schema.names import name_tags
 from tfdual.schema.sample_values import SampleValues, dtype_of, fits_int64, single_values, spelled_dtype, split_lists
-from tfdual.schema.tags import Tags
+from tfdual.schema.tags import COMPOUND, Tags
 
 SIDES: set[str] = {Tags.USER, Tags.ITEM, Tags.SESSION}
 IDS: set[str] = {Tags.ID, Tags.USER_ID, Tags.ITEM_ID, Tags.SESSION_ID}
@@ -35,13 +37,22 @@ class Guess:
     """A column, None where it is left out, and why."""
 
     column: ColumnSchema | None
-    reason: str
+    why: str
 
-    @classmethod
-    def of(cls, column: ColumnSchema, why: str) -> "Guess":
-        """The guess `column`; its tags are added to the reason."""
-        tags = ", ".join(sorted(str(tag).upper() for tag in column.tags)) or str(column.kind)
-        return cls(column, f"{why} -> {tags}")
+    @property
+    def reason(self) -> str:
+        """Why, and the tags of the column."""
+        if self.column is None:
+            return self.why
+        tags = ", ".join(sorted(str(tag).upper() for tag in self.column.tags)) or str(self.column.kind)
+        return f"{self.why} -> {tags}"
+
+    def on_side(self, side: str) -> "Guess":
+        """The guess for a column of a table that has one row a user, or one an item."""
+        column = self.column
+        if column is None or column.tags & {Tags.TARGET, side, *COMPOUND}:
+            return self
+        return Guess(replace(column, tags=(column.tags - SIDES) | {side}), f"{self.why}, each row is another {side}")
 
 
 def left_out(sampled: Sampled, why: str) -> Guess:
@@ -68,7 +79,7 @@ def guess_ids(sampled: Sampled) -> Guess:
     tags = {Tags.CATEGORICAL} | (name_tags(sampled.name) & SIDES)
     properties = {"nullable": True} if sampled.array.null_count else {}
     column = ColumnSchema(sampled.name, tags, properties, dtype, is_list=True)
-    return Guess.of(column, f"{said(sampled)}, a list of ids")
+    return Guess(column, f"{said(sampled)}, a list of ids")
 
 
 def guess_single(sampled: Sampled, from_text: bool) -> Guess:
@@ -80,13 +91,18 @@ def guess_single(sampled: Sampled, from_text: bool) -> Guess:
         return left_out(sampled, "every value is missing")
     properties: dict[str, Any] = {"nullable": True} if values.missing else {}
     named = name_tags(sampled.name)
+    if values.dtype == "string" and not sampled.told and Tags.ID not in named:
+        values = _as_times(values)
+    if from_text and values.dtype == "string" and values.are_bracketed:
+        first = values.array[0].as_py()
+        return left_out(sampled, f"lists that are no JSON, such as {first}; write strings in double quotes, no None")
     if from_text and values.dtype == "string" and Tags.ID not in named and (split := split_lists(values)):
         delimiter, lists = split
         parts = SampleValues.of(lists.flatten(), spelled_dtype(lists.flatten()))
         dtype = "int64" if parts.dtype == "int64" and not parts.has_negatives else "string"
         tags = {Tags.CATEGORICAL} | (named & SIDES)
         column = ColumnSchema(sampled.name, tags, properties | {"delimiter": delimiter}, dtype, is_list=True)
-        return Guess.of(column, f"{values}, short values that repeat between '{delimiter}', a list of ids")
+        return Guess(column, f"{values}, short values that repeat between '{delimiter}', a list of ids")
     if refusal := _refusal(values, named, sampled.told):
         return left_out(sampled, refusal)
     tags, why = _told(sampled.told, named) if sampled.told else _tags(values, named)
@@ -97,7 +113,16 @@ def guess_single(sampled: Sampled, from_text: bool) -> Guess:
     if column.nullable and column.kind is Kind.DENSE and not dtype.startswith("float"):
         column = ColumnSchema(sampled.name, tags, properties, "float64")
         why = f"{why}, float64 so that a value may be missing"
-    return Guess.of(column, f"{values}, {why}")
+    return Guess(column, f"{values}, {why}")
+
+
+def _as_times(values: SampleValues) -> SampleValues:
+    """Times where every text spells one."""
+    times = iso_times(values.array)
+    if times is None:
+        return values
+    is_whole = pc.all(pc.equal(pc.floor_temporal(times, unit="second"), times)).as_py()
+    return SampleValues(times, values.rows, "int64" if is_whole else "float64")
 
 
 def _without_ids(values: SampleValues, tags: set[str], why: str) -> tuple[set[str], str, str]:
@@ -121,7 +146,7 @@ def _refusal(values: SampleValues, named: set[str], told: str | None) -> str:
     if is_id and values.has_negatives and not values.is_spelled:
         return f"some values are negative, and no id is; {AS_STRINGS}"
     if not told and Tags.TIME in named and values.dtype == "string":
-        return "times as text; write them as a number of seconds"
+        return "times as text of no known form; write them as ISO 8601, such as 2020-08-01T12:00:03Z, or as seconds"
     return ""
 
 
@@ -141,7 +166,7 @@ def _tags(values: SampleValues, named: set[str]) -> tuple[set[str], str]:
         several = values.mean_words >= 1.5 and values.distinct > len(values.array) / 2
         if several or values.mean_words >= 5:
             return side | {Tags.TEXT}, "several words"
-        return side | {Tags.CATEGORICAL}, "short values"
+        return side | {Tags.CATEGORICAL}, f"short values{values.mixture}"
     if values.dtype == "bool":
         return side, "true or false"
     few = max(2, min(FEW, len(values.array) // 10))

@@ -10,7 +10,7 @@ from tfdual.schema.column_schema import ColumnSchema, Kind
 from tfdual.schema.feature_maps import FEATURE_MAPS
 from tfdual.schema.guesses import SIDES, Guess, Sampled, guess_ids, guess_single, left_out, said
 from tfdual.schema.names import name_tags, words_of
-from tfdual.schema.sample_values import dtype_of
+from tfdual.schema.sample_values import dtype_of, json_lists
 from tfdual.schema.schema import Schema
 from tfdual.schema.tags import Tags
 
@@ -22,13 +22,16 @@ MAP_TAGS = {
     FEATURE_MAPS[Kind.STRING]: Tags.TEXT,
 }
 
+ID_SIDES: dict[str, str | None] = {Tags.USER_ID: Tags.USER, Tags.ITEM_ID: Tags.ITEM, Tags.SESSION_ID: None}
+
 
 def infer_columns(sample: pa.Table, from_text: bool = False) -> tuple[Schema, dict[str, str]]:
     """Guess what each column of a sample is.
 
     A guess is corrected with `schema.replace(name, tags=...)`. Names tell ids, sides, times, targets and weights; types
-    and values tell the rest. The entries of `dense_features_map`, `category_id_features_map`, `embedding_features_map`,
-    `id_list_features_map` and `string_features_map` are columns of their own. Columns that no kind fits are left out.
+    and values tell the rest. Where the one id is of users, and none stands twice, all features are theirs; so of items.
+    The entries of `dense_features_map`, `category_id_features_map`, `embedding_features_map`, `id_list_features_map`
+    and `string_features_map` are columns of their own. Columns that no kind fits are left out.
 
     Args:
         sample: Table. Some rows.
@@ -50,7 +53,7 @@ def infer_columns(sample: pa.Table, from_text: bool = False) -> tuple[Schema, di
     """
     if not sample.num_rows:
         raise ValueError("A schema is inferred from at least one row. Received none. Check the source.")
-    columns = list(_columns(sample))
+    columns = list(_columns(sample, from_text))
     names = [sampled.name for sampled in columns]
     guesses: dict[str, Guess] = {}
     for sampled in sorted(columns, key=lambda sampled: _is_float_list(sampled.array.type)):
@@ -64,12 +67,13 @@ def infer_columns(sample: pa.Table, from_text: bool = False) -> tuple[Schema, di
             guesses[sampled.name] = guess_ids(sampled)
         else:
             guesses[sampled.name] = guess_single(sampled, from_text)
-    ordered = {name: guesses[name] for name in names}
+    side = _side_of_rows(columns, guesses)
+    ordered = {name: guesses[name].on_side(side) if side else guesses[name] for name in names}
     schema = Schema(guess.column for guess in ordered.values() if guess.column is not None)
     return schema, {name: guess.reason for name, guess in ordered.items()}
 
 
-def _columns(sample: pa.Table) -> Iterator[Sampled]:
+def _columns(sample: pa.Table, from_text: bool) -> Iterator[Sampled]:
     """Every column and every entry of a feature map, dictionaries decoded."""
     for name, column in zip(sample.column_names, sample.columns, strict=True):
         array = pa.concat_arrays(column.chunks)
@@ -84,7 +88,17 @@ def _columns(sample: pa.Table) -> Iterator[Sampled]:
             for field in array.type:
                 yield Sampled(field.name, pc.struct_field(array, field.name), told)
         else:
-            yield Sampled(name, array)
+            yield Sampled(name, json_lists(array) if from_text and pa.types.is_string(array.type) else array)
+
+
+def _side_of_rows(columns: list[Sampled], guesses: dict[str, Guess]) -> str | None:
+    """`USER` where each row is another user, `ITEM` where each is another item; else None."""
+    ids = [(sampled, guess.column) for sampled in columns if (guess := guesses[sampled.name]).column is not None]
+    found = {tag: sampled for sampled, column in ids for tag in column.tags & ID_SIDES.keys()}
+    if len(found) != 1:
+        return None
+    ((tag, sampled),) = found.items()
+    return ID_SIDES[tag] if pc.count_distinct(sampled.array).as_py() == len(sampled.array) else None
 
 
 def _is_list(found: pa.DataType) -> bool:
@@ -109,17 +123,17 @@ def _guess_floats(sampled: Sampled, guesses: dict[str, Guess], arrays: dict[str,
         if partner is not None and partner.column is not None:
             ids = partner.column.with_properties({"weights": name})
             column = ColumnSchema(name, {Tags.WEIGHT} | (ids.tags & SIDES), properties, dtype, is_list=True)
-            weights = Guess.of(column, f"{said(sampled)}, as many in every row as '{ids.name}' has")
+            weights = Guess(column, f"{said(sampled)}, as many in every row as '{ids.name}' has")
             return {ids.name: replace(partner, column=ids), name: weights}
         if Tags.WEIGHT in named:
             column = ColumnSchema(name, {Tags.WEIGHT}, properties, dtype, is_list=True)
-            return {name: Guess.of(column, f"{said(sampled)}, name says weight")}
+            return {name: Guess(column, f"{said(sampled)}, name says weight")}
     if among_lists:
         return {name: left_out(sampled, "it stands among the list features, and there is no id list that it weighs")}
     if shortest != longest or not longest:
         return {name: left_out(sampled, f"{shortest} to {longest} values a row, and no id list that they weigh")}
     embedding = ColumnSchema(name, {Tags.EMBEDDING} | (named & SIDES), properties, dtype, dims=(None, longest))
-    return {name: Guess.of(embedding, f"{said(sampled)}, {longest} in every row")}
+    return {name: Guess(embedding, f"{said(sampled)}, {longest} in every row")}
 
 
 def _lengths(array: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 SIDES = {
     Tags.USER: "user member customer visitor profile reader listener viewer buyer subscriber patient student query",
     Tags.ITEM: "item product song movie film track article doc document book video news listing post game recipe job "
-    "hotel restaurant page album podcast show ad sku",
+    "hotel restaurant business page album artist podcast show anime app ad sku gmap asin isbn",
     Tags.SESSION: "session visit trip",
 }
 LAST_WORDS = {
@@ -16,9 +16,11 @@ LAST_WORDS = {
     Tags.TIME: "time timestamp datetime date ts at",
     Tags.TARGET: "target label click clicked rating like liked purchased converted conversion relevance",
 }
-QUANTITIES = "num number count n price amount age avg mean total sum length size score ratio rate duration year"
+QUANTITIES = "num number count n price amount age avg average mean total sum length size score ratio rate duration year"
 HISTORY = "history past last recent previous viewed watched clicked bought played read"
 OF_SIDE = {word: side for side, words in SIDES.items() for word in words.split()}
+CODES = ("asin", "isbn")
+"""Words that are ids by themselves."""
 COMPOUND = {Tags.USER: Tags.USER_ID, Tags.ITEM: Tags.ITEM_ID, Tags.SESSION: Tags.SESSION_ID}
 
 
@@ -46,17 +48,18 @@ def name_tags(name: str) -> set[str]:
     is_history = sides[0] is Tags.ITEM and set(words) & set(HISTORY.split())
     side = Tags.USER if is_history else sides[0]
     tags.add(side)
-    if Tags.ID in tags and len(words) == 2:
+    if Tags.ID in tags and (len(words) == 2 or words == ["parent", "asin", "id"]):
         tags.add(COMPOUND[side])
     return tags
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in lower case and singular, `userid` as two."""
+    """The words of a name in lower case and singular, `userid` as two, `asin` as `asin id`."""
     words: list[str] = []
     for word in (found.lower() for found in WORD.findall(name)):
         known = word in OF_SIDE or word not in {f"{other}s" for other in [*OF_SIDE, "id", "weight", "click", "like"]}
         word = word if known else word[:-1]
         stem = word.removesuffix("id")
-        words += [stem, "id"] if stem != word and stem in OF_SIDE else [word]
+        is_id = word in CODES or (stem != word and stem in OF_SIDE)
+        words += [stem, "id"] if is_id else [word]
     return words

@@ -1,12 +1,15 @@
 """The values of one column of a sample: their type, as Arrow has it or as text spells it, and what they look like."""
 
+import json
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 INTEGER = r"^-?(0|[1-9][0-9]*)$"
 FLOAT = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+BRACKETED = r"(?s)^\s*\[.*\]\s*$"
 BOOL = r"(?i)^(true|false)$"
 DELIMITERS = ("|", ";", ", ", ",")
 
@@ -51,6 +54,21 @@ class SampleValues:
     def distinct(self) -> int:
         """Different values."""
         return pc.count_distinct(self.array).as_py()
+
+    @property
+    def are_bracketed(self) -> bool:
+        """Whether each text stands in brackets, as lists do in Python and JSON."""
+        return self.is_spelled and _all_match(self.array, BRACKETED)
+
+    @property
+    def mixture(self) -> str:
+        """How many texts spell numbers and how many don't, with one of these; empty where none or all do."""
+        is_number = pc.match_substring_regex(self.array, FLOAT)
+        count = pc.sum(is_number).as_py()
+        if count in (0, len(self.array)):
+            return ""
+        other = self.array[pc.index(is_number, False).as_py()].as_py()
+        return f", {count:,} numbers and {len(self.array) - count:,} others such as {other!r}"
 
     @property
     def mean_words(self) -> float:
@@ -113,6 +131,19 @@ def split_lists(values: SampleValues) -> tuple[str, pa.Array] | None:
         if parts.distinct <= parts.rows / 2 and parts.mean_words <= 2:
             return delimiter, lists
     return None
+
+
+def json_lists(array: pa.Array) -> pa.Array:
+    """The lists that all texts spell as JSON, null where there is no text; the array itself where some text is none."""
+    texts = array.to_pylist()
+    as_text = partial(json.loads, parse_int=str, parse_float=str)
+    for parse in (json.loads, as_text):  # lists that hold both numbers and strings are of strings
+        try:
+            lists = pa.array([parse(text) if text else None for text in texts])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError, RecursionError):
+            continue
+        return lists if pa.types.is_list(lists.type) else array
+    return array
 
 
 def spelled_dtype(texts: pa.Array) -> str:

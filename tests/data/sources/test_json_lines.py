@@ -58,7 +58,7 @@ def test_every_wrong_line_is_named_with_its_rule(tmp_path: Path) -> None:
         '{"id": 4.5, "name": "a part of an id"}',
         '{"id": 5, "id": 6, "name": "twice"}',
         '{"id": 9223372036854775808, "name": "too large"}',
-        '{"id": 7, "name": 7}',
+        '{"id": 7, "name": true}',
         '{"id": 8}',
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
@@ -179,3 +179,15 @@ def test_a_key_that_no_first_row_has_and_no_row_may_lack_is_named(tmp_path: Path
     ):
         read(tmp_path, REQUIRED)
     assert [(each.column, each.rule) for each in validate(tmp_path, REQUIRED).findings] == [("price", "missing column")]
+
+
+def test_a_number_in_a_column_of_strings_is_the_text_that_stands_there(tmp_path: Path) -> None:
+    texts = ["14.990", "1e3", "9007199254740993.0", "-0", '"from 14.99"', "null"]
+    lines = [f'{{"price": {text}, "sizes": [{text}], "string_features_map": {{"id": {text}}}}}' for text in texts[:-1]]
+    (tmp_path / "a.jsonl").write_text("\n".join([*lines, '{"price": null, "sizes": []}']))
+    columns = [ColumnSchema(name, dtype="string", properties={"nullable": True}) for name in ("price", "id")]
+    schema = Schema([*columns, ColumnSchema("sizes", dtype="string", is_list=True)])
+    expected = [*(text.strip('"') for text in texts[:-1]), None]
+    table = read(tmp_path / "a.jsonl", schema).to_arrow()
+    assert table["price"].to_pylist() == table["id"].to_pylist() == expected
+    assert table["sizes"].to_pylist() == [*([text] for text in expected[:-1]), []]

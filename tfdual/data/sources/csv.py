@@ -126,6 +126,7 @@ class CsvSource(Source):
         return csv.ParseOptions(
             delimiter=separator,
             quote_char=quote or False,
+            escape_char=self._written.escape or False,
             newlines_in_values=quote is not None,
             invalid_row_handler=handler,
         )
@@ -136,9 +137,9 @@ class CsvSource(Source):
             start = stream.read(HEADER_BYTES).removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
         if not start:
             return None
-        line = _first_line(start, self._written.quote)
+        line = _first_line(start, self._written)
         names = self._written.column_names
-        separator = self._written.separator or _separator(line.decode(), self._written.quote, names)
+        separator = self._written.separator or _separator(line, self._written)
         fields = self._fields(label, line, separator)
         if names is None:
             return Start(separator, fields, first_number=2, has_rows=line != start)
@@ -166,19 +167,29 @@ class CsvSource(Source):
             ) from error
 
 
-def _first_line(start: bytes, quote: str | None) -> bytes:
+def _without_escaped(start: bytes, written: CsvFormat) -> bytes:
+    """As many bytes, with spaces in place of escaped quotes."""
+    if written.escape is None:
+        return start
+    escape, quote = (re.escape(mark.encode()) for mark in (written.escape, written.quote or ""))
+    return re.sub(escape + b"[" + escape + quote + b"]", b"  ", start)
+
+
+def _first_line(start: bytes, written: CsvFormat) -> bytes:
     """Up to the first end of line that stands in no quotes."""
-    ends = (each.start() for each in re.finditer(rb"[\r\n]", start))
-    mark = (quote or "").encode()
-    return next((start[:end] for end in ends if not mark or start.count(mark, 0, end) % 2 == 0), start)
+    plain = _without_escaped(start, written)
+    ends = (each.start() for each in re.finditer(rb"[\r\n]", plain))
+    mark = (written.quote or "").encode()
+    return next((start[:end] for end in ends if not mark or plain.count(mark, 0, end) % 2 == 0), start)
 
 
-def _separator(line: str, quote: str | None, names: Sequence[str] | None) -> str:
+def _separator(line: bytes, written: CsvFormat) -> str:
     """What stands most often outside quotes; where the columns are named, what parts as many fields."""
-    if quote is not None:
-        line = re.sub("{0}[^{0}]*{0}".format(re.escape(quote)), "", line)
-    wanted = len(names or ()) - 1
-    return max(SEPARATORS, key=lambda each: (line.count(each) == wanted > 0, line.count(each)))
+    plain = _without_escaped(line, written).decode()
+    if written.quote is not None:
+        plain = re.sub("{0}[^{0}]*{0}".format(re.escape(written.quote)), "", plain)
+    wanted = len(written.column_names or ()) - 1
+    return max(SEPARATORS, key=lambda each: (plain.count(each) == wanted > 0, plain.count(each)))
 
 
 @contextmanager
@@ -190,8 +201,9 @@ def _naming_open_quotes() -> Iterator[None]:
         if "straddling" not in str(error):
             raise
         raise pa.ArrowInvalid(
-            "a row is longer than 4 MiB, maybe because a quote is never closed. Where quotes are text like any other, "
-            "pass csv=CsvFormat(quote=None)"
+            "a row is longer than 4 MiB, maybe because a quote is never closed. Where quotes inside the fields stand "
+            "behind a backslash, pass csv=CsvFormat(escape='\\\\'), and where they are text like any other, "
+            "csv=CsvFormat(quote=None)"
         ) from error
 
 

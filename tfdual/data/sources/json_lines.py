@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
-from tfdual.data.arrow_types import is_list
+from tfdual.data.arrow_types import is_list, is_marked_time, is_text
 from tfdual.data.faults import Fault
 from tfdual.data.sources.files import Files, reading
 from tfdual.data.sources.source import Block, Part, Source
-from tfdual.data.values import Unfit, fitted
+from tfdual.data.values import Unfit, convert, fitted
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 BLOCK_BYTES = 4 << 20
@@ -25,8 +25,8 @@ class JsonLinesSource(Source):
     """JSON lines, in blocks.
 
     Arrow parses a block at once. Where it can't, because a column mixes types or a line is no JSON, or where it finds
-    more or fewer objects than lines, Python parses the block line by line and tells which value is wrong. An empty file
-    holds no row; Spark writes such files.
+    more or fewer objects than lines, Python parses the block line by line and tells which value is wrong. A number in a
+    column of strings is the text that stands there. An empty file holds no row; Spark writes such files.
 
     Args:
         files: Files.
@@ -94,7 +94,18 @@ class JsonLinesSource(Source):
 def _schema_of(block: bytes) -> pa.Schema:
     """The columns of whole lines; none where no line is a JSON object."""
     table = _by_arrow(block, pyarrow.json.ParseOptions())
-    return _schema_of_lines(block) if table is None else table.schema
+    if table is None:
+        return _schema_of_lines(block)
+    return pa.schema([field.with_type(_as_written(field.type)) for field in table.schema])
+
+
+def _as_written(found: pa.DataType) -> pa.DataType:
+    """The type without times: where Arrow finds one, a string stands."""
+    if pa.types.is_struct(found):
+        return pa.struct([field.with_type(_as_written(field.type)) for field in found])
+    if pa.types.is_list(found):
+        return pa.list_(_as_written(found.value_type))
+    return pa.string() if pa.types.is_timestamp(found) else found
 
 
 def _widened(wanted: pa.Schema, found: pa.Schema, names: Sequence[str]) -> pa.Schema:
@@ -106,8 +117,10 @@ def _widened(wanted: pa.Schema, found: pa.Schema, names: Sequence[str]) -> pa.Sc
 
 
 def _wide(known: pa.DataType, found: pa.DataType) -> pa.DataType:
-    """The type of the values known and found; where they don't go together, of those known."""
+    """The type of the values known and found: text where some are; where they don't go together, of those known."""
     if pa.types.is_null(known) or (pa.types.is_integer(known) and pa.types.is_floating(found)):
+        return found
+    if (pa.types.is_integer(known) or pa.types.is_floating(known)) and pa.types.is_string(found):
         return found
     if pa.types.is_list(known) and pa.types.is_list(found):
         return pa.list_(_wide(known.value_type, found.value_type))
@@ -127,7 +140,7 @@ def _in_json(found: pa.DataType) -> pa.DataType:
 
 
 def _schema_of_lines(block: bytes) -> pa.Schema:
-    """The columns of lines of which some are not right: each with the type of its first value."""
+    """The columns of lines of which some are not right, or mix types."""
     types: dict[str, pa.DataType] = {}
     for line in block.splitlines():
         try:
@@ -136,15 +149,14 @@ def _schema_of_lines(block: bytes) -> pa.Schema:
             continue
         if isinstance(row, dict):
             for name, value in row.items():
-                if types.get(name, pa.null()) == pa.null():
-                    types[name] = _type_of(value)
+                types[name] = _wide(types.get(name, pa.null()), _type_of(value))
     return pa.schema(list(types.items()))
 
 
 def _type_of(value: Any) -> pa.DataType:
     try:
         return pa.array([value]).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         return pa.null()
 
 
@@ -158,10 +170,26 @@ def _count_lines(block: bytes) -> int:
 
 
 def _parsed(block: bytes, wanted: pa.Schema) -> Block:
-    options = pyarrow.json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior="ignore")
-    if (table := _by_arrow(block, options)) is not None:
-        return Block(table.select(wanted.names))
+    for columns in _readings(block, wanted):
+        options = pyarrow.json.ParseOptions(explicit_schema=columns, unexpected_field_behavior="ignore")
+        if (table := _by_arrow(block, options)) is not None:
+            return Block(table.select(wanted.names))
     return _line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
+
+
+def _readings(block: bytes, wanted: pa.Schema) -> Iterator[pa.Schema]:
+    """The columns wanted; then, where times stand as text, with these as strings."""
+    yield wanted
+    if any(map(is_marked_time, wanted)):
+        texts = {field.name for field in _schema_of(block) if pa.types.is_string(field.type)}
+        is_spelled = [is_marked_time(field) and field.name in texts for field in wanted]
+        if any(is_spelled):
+            yield pa.schema(
+                [
+                    field.with_type(pa.string()) if spelled else field
+                    for field, spelled in zip(wanted, is_spelled, strict=True)
+                ]
+            )
 
 
 def _by_arrow(block: bytes, options: pyarrow.json.ParseOptions) -> pa.Table | None:
@@ -198,6 +226,7 @@ def _fields(line: bytes, wanted: pa.Schema) -> tuple[dict[str, Any], list[tuple[
 
     try:
         row = json.loads(line, object_pairs_hook=unique)
+        written = json.loads(line, parse_int=str, parse_float=str)
     except UnicodeDecodeError:
         return {}, [("", "utf-8", line)]
     except (ValueError, RecursionError):
@@ -207,21 +236,40 @@ def _fields(line: bytes, wanted: pa.Schema) -> tuple[dict[str, Any], list[tuple[
     problems: list[tuple[str, str, Any]] = [(name, "duplicate feature", None) for name in repeated]
     values: dict[str, Any] = {}
     for field in wanted:
-        try:
-            values[field.name] = _field(row.get(field.name), field, problems)
-        except Unfit as rule:
-            problems.append((field.name, str(rule), row.get(field.name)))
+        found = row.get(field.name)
+        if not (pa.types.is_struct(field.type) and isinstance(found, dict)):
+            values |= _values(row, written, [field], problems)
+        else:
+            values[field.name] = _values(found, written[field.name], list(field.type), problems)
     return values, problems
 
 
-def _field(value: Any, field: pa.Field, problems: list[tuple[str, str, Any]]) -> Any:
-    """One value; of a nested object, each part by itself, so that a fault names the part."""
-    if not (pa.types.is_struct(field.type) and isinstance(value, dict)):
-        return fitted(value, field.type)
-    parts: dict[str, Any] = {}
-    for part in field.type:
+def _values(
+    found: dict[str, Any], written: dict[str, Any], fields: Sequence[pa.Field], problems: list[tuple[str, str, Any]]
+) -> dict[str, Any]:
+    """The values of one object that fit.
+
+    Args:
+        found: the object.
+        written: the object with numbers as the text that stands there.
+        fields: what to take of it.
+        problems: those of the values that don't fit are added, each with its own name.
+    """
+    values: dict[str, Any] = {}
+    for field in fields:
+        name, value = field.name, found.get(field.name)
         try:
-            parts[part.name] = fitted(value.get(part.name), part.type)
+            values[name] = _value(value, written.get(name), field)
         except Unfit as rule:
-            problems.append((part.name, str(rule), value[part.name]))
-    return parts
+            problems.append((name, str(rule), value))
+    return values
+
+
+def _value(value: Any, written: Any, field: pa.Field) -> Any:
+    if isinstance(value, str) and is_marked_time(field):
+        converted, problems = convert(pa.array([value]), field.type, of_time=True)
+        if problems:
+            raise Unfit(next(iter(problems)))
+        return converted[0].as_py()
+    single = field.type.value_type if is_list(field.type) else field.type
+    return fitted(written if is_text(single) else value, field.type)
