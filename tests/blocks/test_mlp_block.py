@@ -195,6 +195,7 @@ def test_input_of_unknown_width_is_refused() -> None:
         ({"dimensions": []}, r"at least one dimension.* Received \[\]"),
         ({"dimensions": [4, 0]}, r"each at least 1.* Received \[4, 0\]"),
         ({"dimensions": [4], "dropout": 1.0}, r"share in \[0, 1\).* Received 1.0"),
+        ({"dimensions": [4], "dropout": None}, r"share in \[0, 1\).* Received None; 0 drops nothing"),
         ({"dimensions": [4], "dropout": -0.1}, r"share in \[0, 1\).* Received -0.1"),
         ({"dimensions": [4, 3], "activation": ["relu"]}, r"one for each of its 2 layers. Received 1: \['relu'\]"),
         ({"dimensions": [4], "activation": "rule"}, "Could not interpret activation function identifier: rule"),

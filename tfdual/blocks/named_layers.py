@@ -1,5 +1,6 @@
 """Sub-layers of the bodies under names that stay the same, so that the paths of weights can be read."""
 
+from numbers import Real
 from typing import Any
 
 import keras
@@ -63,10 +64,10 @@ def check_dropout(dropout: float) -> float:
     """The share, if it is one.
 
     Raises:
-        ValueError: it is outside [0, 1).
+        ValueError: it is outside [0, 1), or no number.
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is a share in [0, 1). Received {dropout}.")
+    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout is a share in [0, 1). Received {dropout!r}; 0 drops nothing.")
     return dropout
 
 
