@@ -32,7 +32,7 @@ def test_a_corpus_of_no_item() -> None:
 
 def test_an_item_that_stands_twice_is_named() -> None:
     twice = corpus_of(SCORES).concatenate(corpus_of(SCORES).unbatch().skip(4).take(1).batch(1))
-    with pytest.raises(ValueError, match=r"Item ids must differ; the column 'item_id' repeats some, such as .*104"):
+    with pytest.raises(ValueError, match=r"Item ids must differ; the column 'item_id' repeats some, such as 104\."):
         evaluate(model_of(), queries_of(6, relevant=ONE_EACH), twice, (3,), relevant="relevant")
 
 
@@ -49,6 +49,17 @@ def test_queries_without_a_relevant_item_are_counted_and_not_scored() -> None:
 def test_no_query_has_a_relevant_item() -> None:
     with pytest.raises(ValueError, match="None of 6 queries has a relevant item in the corpus. Compare 'relevant'"):
         run(queries_of(6, relevant=[[1], [], [2], [3], [], []]))
+
+
+def test_what_restricts_the_items_is_named_where_no_relevant_one_is_left() -> None:
+    lists = {"relevant": ONE_EACH, "history": ONE_EACH, "shown": [[FIRST_ID + 8]] * 6}
+    with pytest.raises(ValueError, match="in the corpus, not in 'history'.*'relevant' with 'item_id' and 'history'"):
+        run(queries_of(6, **lists), seen="history")
+    with pytest.raises(ValueError, match="in the corpus, among 'shown'.*'relevant' with 'item_id' and 'shown'"):
+        run(queries_of(6, **lists), options=EvaluationOptions(candidates="shown"))
+    lists["history"] = [[FIRST_ID], *[[FIRST_ID + 8]] * 5]
+    report = run(queries_of(6, **lists), seen="history")
+    assert "1 queries have no relevant item in the corpus, not in 'history', and are not scored" in str(report)
 
 
 def test_there_is_no_query() -> None:
@@ -127,7 +138,8 @@ def test_an_id_that_a_list_repeats_has_its_highest_grade() -> None:
 def test_a_slice_column_of_many_values_is_refused(values: list) -> None:
     scores = np.random.default_rng(0).random((30, 9))
     queries = queries_of(30, relevant=[[FIRST_ID]] * 30, user=values)
-    with pytest.raises(ValueError, match="slice column 'user' holds more than 20 values.*bucket numbers"):
+    example = r"such as (0|0\.0|'user 0')\. Slice by a column of few values: bucket numbers"
+    with pytest.raises(ValueError, match=f"slice column 'user' holds more than 20 values, {example}"):
         run(queries, scores, options=EvaluationOptions(slices=["user"]))
 
 

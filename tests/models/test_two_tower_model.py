@@ -24,6 +24,7 @@ from tfdual import (
     evaluate,
     read,
 )
+from tfdual.negatives import ColumnNegatives
 from tfdual.preprocessing import HashBuckets, Vocabulary
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -343,3 +344,24 @@ def test_unknown_items_are_encoded_by_their_own_columns() -> None:
     for side, rows in places.items():
         np.testing.assert_allclose(found[side], wanted[side].numpy()[rows], rtol=1e-5, atol=1e-6)
         assert len(np.unique(wanted[side].numpy().round(4), axis=0)) == 6
+
+
+def test_items_without_a_column_of_the_item_tower_are_refused_by_name() -> None:
+    columns = {"item": [Tags.ITEM_ID], "price": [Tags.ITEM], "visits": [Tags.ITEM], "user": [Tags.USER_ID]}
+    schema = Schema(ColumnSchema(name, tags) for name, tags in columns.items())
+    rows = read({name: np.arange(6) for name in columns}, schema)
+    prep = Preprocessor(schema).adapt(rows)
+    model = TwoTowerModel(TwoTowerBlock(prep.schema, MLPBlock([4])))
+    items = rows.select(schema.select_by_name(["item", "price"]))
+    ready = rows.batch(6).map(prep).map(lambda batch: {name: batch[name] for name in ("item", "price")})
+    for given in (items, ready):
+        with pytest.raises(ValueError, match=r"items lack the columns \['visits'\], which the item tower reads.*USER"):
+            model.to_retriever(given, preprocessor=prep)
+
+
+def test_negatives_that_lack_columns_of_the_item_tower_are_to_be_adapted() -> None:
+    model = sample_model(negatives=ColumnNegatives("shown"), sampling_correction=False)
+    model.compile(LazyAdam(0.01))
+    inputs = batch() | {"shown": tf.constant([[2]] * 6, tf.int64)}
+    with pytest.raises(ValueError, match=r"reads the columns \['genres', 'picture'\].*ColumnNegatives.*adapt\(items\)"):
+        model.fit(tf.data.Dataset.from_tensors(inputs), verbose=0)

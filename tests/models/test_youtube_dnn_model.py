@@ -290,3 +290,14 @@ def test_item_id_is_the_column_that_is_named() -> None:
 def test_bad_arguments_are_refused(schema: Schema, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         YouTubeDNNModel(schema, **{"query_tower": L2Norm()} | options)
+
+
+def test_features_of_neither_side_are_named_in_a_warning() -> None:
+    others = [
+        ColumnSchema("height", dtype="float32"),
+        ColumnSchema("price", [Tags.ITEM], dtype="float32"),
+        ColumnSchema("length", [Tags.SESSION], dtype="float32"),
+    ]
+    with pytest.warns(UserWarning, match=r"No tower reads the columns \['height'\]") as told:
+        YouTubeDNNModel(Schema([*SCHEMA, *others]), MLPBlock([4]), OPTIONS)
+    assert told[0].filename == __file__

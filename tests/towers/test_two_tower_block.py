@@ -352,3 +352,24 @@ def test_towers_share_the_experts_of_one_name_and_have_their_own_beside(tmp_path
     own = block(query_tower=experts(), item_tower=experts(shared_name="item"))
     own(batch())
     assert len(own.weights) > len(towers.weights)
+
+
+def test_features_of_neither_side_are_named_in_a_warning() -> None:
+    others = [
+        ColumnSchema("colour", [Tags.CATEGORICAL], domain("colour", 5)),
+        ColumnSchema("height", dtype="float32"),
+        ColumnSchema("shown", properties=domain("item_id", 30), is_list=True),
+        *(ColumnSchema(tag, [tag], dtype="float32") for tag in (Tags.TIME, Tags.TARGET, Tags.WEIGHT)),
+        ColumnSchema("session_id", [Tags.SESSION_ID], domain("session_id", 5)),
+    ]
+    with pytest.warns(UserWarning, match=r"No tower reads the columns \['colour', 'height'\]") as told:
+        Block(Schema([*SCHEMA, *others]), MLPBlock([4]), embedding_options=OPTIONS)
+    assert told[0].filename == __file__
+
+
+def test_no_warning_where_each_feature_has_a_side_or_is_read_by_a_tower(recwarn: pytest.WarningsRecorder) -> None:
+    block()
+    height = ColumnSchema("height", dtype="float32")
+    query = InputBlock(Schema([SCHEMA["age"], height]), aggregation="concat") >> MLPBlock([4])
+    Block(Schema([*SCHEMA, height]), query, MLPBlock([4]), embedding_options=OPTIONS)
+    assert not recwarn.list

@@ -107,7 +107,7 @@ def _value(text: str, column: ColumnSchema) -> Any:
         return [read(part) for part in _parts(text)]
     except ValueError as error:
         single = "true or false" if column.dtype == "bool" else column.dtype
-        wanted = f"a list such as 1,2,3 or [1, 2, 3] of {column.dtype}" if column.is_list else single
+        wanted = f"a list such as 1,2,3 of {column.dtype}" if column.is_list else single
         raise ValueError(f"The query key '{column.name}' takes {wanted}. Received {text!r}.") from error
 
 

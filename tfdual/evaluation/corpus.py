@@ -27,7 +27,7 @@ class Corpus:
         inside = self._sorted.values
         if len(repeated := inside[1:][inside[1:] == inside[:-1]]):
             raise ValueError(
-                f"Item ids must differ; the column '{column}' repeats some, such as {repeated[0]!r}. "
+                f"Item ids must differ; the column '{column}' repeats some, such as {repeated.tolist()[0]!r}. "
                 "Use `rows.unique(by=...)`."
             )
 

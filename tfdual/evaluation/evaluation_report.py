@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from tfdual._text_table import text_table
 from tfdual.evaluation.comparison import Comparison
+from tfdual.evaluation.judgements import findable
 from tfdual.evaluation.recall_picture import draw_recall, picture_class
 from tfdual.metrics import paired_test
 
@@ -77,7 +78,8 @@ class EvaluationReport(dict[str, float]):
         if "items" in self.totals:
             lines[0] += f" against {self.totals['items']:,} items"
         if without := self.totals.get("queries_without_relevant"):
-            lines.append(f"{without:,} queries have no relevant item in the corpus and are not scored")
+            where = findable(self.settings.get("seen"), self.settings.get("candidates"))
+            lines.append(f"{without:,} queries have no relevant item {where}, and are not scored")
         if outside := self.totals.get("relevant_outside_corpus"):
             lines.append(f"{outside:,} relevant ids are of no item in the corpus and don't count")
         metrics = list(dict.fromkeys(name.split("@")[0] for name in self if "@" in name))

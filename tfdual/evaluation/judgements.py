@@ -29,6 +29,16 @@ class QueryColumns:
     slices: tuple[str, ...] = ()
 
 
+def findable(seen: str | None, candidates: str | None) -> str:
+    """Where an item is that a query can be shown, for messages; named by the columns that restrict it."""
+    places = ["in the corpus"]
+    if seen is not None:
+        places.append(f"not in '{seen}'")
+    if candidates is not None:
+        places.append(f"among '{candidates}'")
+    return ", ".join(places)
+
+
 @dataclass(frozen=True)
 class Judgements:
     """Relevant pairs of query and item, with their grades.

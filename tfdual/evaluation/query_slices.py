@@ -28,6 +28,6 @@ def check_labels(column: str, labels: np.ndarray) -> None:
     """
     if len(labels) > MOST_LABELS:
         raise ValueError(
-            f"The slice column '{column}' holds more than {MOST_LABELS} values, such as {labels[0]!r}. Slice by a "
-            "column of few values: bucket numbers, and group ids, before."
+            f"The slice column '{column}' holds more than {MOST_LABELS} values, such as {labels.tolist()[0]!r}. "
+            "Slice by a column of few values: bucket numbers, and group ids, before."
         )

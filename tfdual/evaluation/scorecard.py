@@ -11,7 +11,7 @@ from tfdual.evaluation.corpus import Corpus
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
 from tfdual.evaluation.fingerprint import Fingerprint
-from tfdual.evaluation.judgements import Judgements, QueryColumns, judge
+from tfdual.evaluation.judgements import Judgements, QueryColumns, findable, judge
 from tfdual.evaluation.popularity import item_slices
 from tfdual.evaluation.query_slices import check_labels, labels_of
 from tfdual.metrics import (
@@ -91,9 +91,11 @@ class Scorecard:
         """
         rows = np.concatenate([np.zeros(0, np.int64), *self._rows])
         if not len(rows):
+            asked = self._columns
+            others = [name for name in (self.corpus.column, asked.seen, asked.candidates) if name is not None]
             raise ValueError(
-                f"None of {self.asked} queries has a relevant item in the corpus. "
-                f"Compare '{self._columns.relevant}' with '{self.corpus.column}'."
+                f"None of {self.asked} queries has a relevant item {findable(asked.seen, asked.candidates)}. "
+                f"Compare '{asked.relevant}' with {' and '.join(map(repr, others))}."
             )
         per_query = _joined(self._values[""])
         slices = {name: _joined(self._values[name]) for name in self._masks}

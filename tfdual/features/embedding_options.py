@@ -7,7 +7,9 @@ from typing import Any
 
 import keras
 
+from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
+from tfdual.features.layer_name import layer_name
 from tfdual.features.list_pooling import COMBINERS
 from tfdual.schema import ColumnSchema, Schema
 
@@ -87,6 +89,23 @@ class EmbeddingOptions:
         if found is None:
             return DEFAULT_INITIALIZER
         return found.clone() if isinstance(found, keras.initializers.Initializer) else found
+
+    def table(self, column: ColumnSchema, dtype: Any = None) -> EmbeddingTable:
+        """A new table of the domain of `column`.
+
+        Args:
+            column: ColumnSchema. Of known cardinality.
+            dtype: Keras dtype policy, or its name. Defaults to `None`: the global one.
+        """
+        return EmbeddingTable(
+            column.cardinality or 1,
+            self.width(column),
+            self.combiner,
+            self.initializer(column),
+            self.embeddings_l2_reg,
+            name=f"{layer_name(column.domain_name)}_table",
+            dtype=dtype,
+        )
 
     def check_names(self, schema: Schema) -> None:
         """Refuse widths and initialisers for what the schema doesn't have.

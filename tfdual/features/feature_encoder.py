@@ -15,7 +15,6 @@ from tfdual.blocks.block import LayerLike
 from tfdual.features.column_choices import Choices, choose, general
 from tfdual.features.column_kinds import LOOKED_UP, NUMBERS, check_column, shape_of
 from tfdual.features.embedding_options import EmbeddingOptions
-from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.one_hot_encoder import OneHotEncoder
 from tfdual.features.sequence_places import dense_weights
 from tfdual.features.table import Table
@@ -113,10 +112,10 @@ class FeatureEncoder(Block):
                 f"There are tables for {unknown}, which no looked-up column has for its domain. The domains are "
                 f"{sorted({column.domain_name for column in self._looked_up})}."
             )
-        tables = dict(given)
+        tables, options = dict(given), self.embedding_options
         for column in self._looked_up:
-            table = tables.setdefault(column.domain_name, self._table(column))
-            width = table.dim if column.domain_name in given else self.embedding_options.width(column)
+            table = tables.setdefault(column.domain_name, options.table(column, self.dtype_policy))
+            width = table.dim if column.domain_name in given else options.width(column)
             if (width, column.cardinality) != (table.dim, table.cardinality):
                 raise ValueError(
                     f"Column '{column.name}' shares the domain '{column.domain_name}' with a table of "
@@ -124,18 +123,6 @@ class FeatureEncoder(Block):
                     "one domain and one width."
                 )
         return tables
-
-    def _table(self, column: ColumnSchema) -> Table:
-        options = self.embedding_options
-        return EmbeddingTable(
-            column.cardinality or 1,
-            options.width(column),
-            options.combiner,
-            options.initializer(column),
-            options.embeddings_l2_reg,
-            name=f"{column.domain_name}_table",
-            dtype=self.dtype_policy,
-        )
 
     def share_tables(self, tables: Mapping[str, Table]) -> None:
         """Look domains up in these tables instead of tables of its own. To be called before the first input.

@@ -1,6 +1,6 @@
 """Pairs and negatives to a loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -163,6 +163,7 @@ class ContrastiveObjective(keras.layers.Layer):
         columns: dict[str, Tensor],
         encode_item: Callable[[dict[str, Tensor]], Tensor],
         interaction: Interaction,
+        item_columns: Sequence[str] = (),
     ) -> Tensor:
         """The loss of a training batch. Memories take the batch in.
 
@@ -171,6 +172,7 @@ class ContrastiveObjective(keras.layers.Layer):
             columns: of the batch.
             encode_item: from columns of further items to embeddings.
             interaction: Interaction. What queries and items become scores by.
+            item_columns: names of the columns that `encode_item` reads, for messages. Defaults to none.
         """
 
         def encoded(columns: dict[str, Tensor]) -> Items:
@@ -181,7 +183,16 @@ class ContrastiveObjective(keras.layers.Layer):
                 )
             known = self.sampling_correction is not True or self._log_probability_column in columns
             log_probability = self.log_probability(columns) if known else None  # a source asks for it if it needs it
-            return Items(encode_item(columns), columns[self.item_id], log_probability)
+            try:
+                return Items(encode_item(columns), columns[self.item_id], log_probability)
+            except (KeyError, ValueError) as error:
+                if missing := [name for name in item_columns if name not in columns]:
+                    raise ValueError(
+                        f"The item tower reads the columns {missing}, and a source of negatives gives items with the "
+                        f"columns {sorted(columns)} alone, as ColumnNegatives does before `adapt`. Call "
+                        "`source.adapt(items)` with items that have all of them."
+                    ) from error
+                raise
 
         batch = Batch(columns, pairs.query, pairs.item, encoded, interaction.each)
         extra, log_count = self.negatives.candidates(batch)

@@ -169,7 +169,7 @@ class DualEncoder(SeededModel):
         if not training:
             return self.objective.validation_loss(pairs, self.interaction)
         encode = functools.partial(self.encode_item, training=True)
-        loss = self.objective.training_loss(pairs, x, encode, self.interaction)
+        loss = self.objective.training_loss(pairs, x, encode, self.interaction, self.item_columns)
         step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
         return finite_or_stop(loss, step, x, outputs, self.trainable_variables, weight)
 

@@ -14,6 +14,9 @@ from tfdual.models.item_bias import bias_table, with_bias, with_one
 from tfdual.models.side import Side
 from tfdual.schema import Schema, Tags
 from tfdual.towers import Tower
+from tfdual.towers.unread_columns import warn_of_unread
+
+QUERY_TAGS = (Tags.USER, Tags.SESSION, Tags.CONTEXT)
 
 
 @register
@@ -25,7 +28,7 @@ class YouTubeDNNModel(DualEncoder):
 
     Args:
         schema: Schema. Model-ready columns: one tagged `ITEM_ID`; those tagged `USER`, `SESSION` or `CONTEXT` are the
-            query's.
+            query's. A feature of neither side is left out, and a warning names it.
         query_tower: layer or Block after the query's columns, such as `MLPBlock([256, 64])`; or a Block that reads
             columns by itself. Its width is that of the output table.
         item_bias: bool. Add a learned number for each item to its score, after `post`; the embeddings are wider by 1
@@ -77,6 +80,7 @@ class YouTubeDNNModel(DualEncoder):
         self.query = Tower(body, post, name="query", dtype=self.dtype_policy)
         if item_id in self.query.schema:
             raise ValueError(f"The query reads '{item_id}', the item that it is to find. Leave it out of the tower.")
+        warn_of_unread(schema, (*QUERY_TAGS, Tags.ITEM), self.query.schema.column_names)
         self.item_post = None if post is None else fresh_copy(Block.parse(post))
         self.biases = bias_table(cardinality, self.dtype_policy) if item_bias else None
         self.objective.shared_ids = shared_ids(schema, self.query.schema.column_names, [item_id])
@@ -133,7 +137,7 @@ class YouTubeDNNModel(DualEncoder):
 
 def _query_columns(schema: Schema) -> Schema:
     """The columns of the query, with the weights of its lists."""
-    columns = schema.select_by_tag([Tags.USER, Tags.SESSION, Tags.CONTEXT]).excluding_by_tag([Tags.ITEM, Tags.TARGET])
+    columns = schema.select_by_tag(QUERY_TAGS).excluding_by_tag([Tags.ITEM, Tags.TARGET])
     if not columns:
         raise ValueError(f"The query needs columns tagged USER, SESSION or CONTEXT. There is none in {schema!r}.")
     weights = {column.weights for column in columns}

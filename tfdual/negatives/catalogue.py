@@ -11,6 +11,10 @@ from tfdual._typing import Tensor
 from tfdual.negatives.stored_arrays import on_host
 
 UNKNOWN = 0
+UNKNOWN_ITEMS = (
+    f"; {UNKNOWN} is every item that the vocabulary doesn't know. Let it know all items, also those that no row names: "
+    "Preprocessor(schema, {item: Vocabulary.of(all_ids)})."
+)
 
 
 class Catalogue:
@@ -44,7 +48,7 @@ class Catalogue:
         if repeated.size:
             raise ValueError(
                 f"Item ids must differ; the column '{item_id}' repeats {repeated[:5].tolist()}. Leave one row of each"
-                + (f"; {UNKNOWN} is every item that the vocabulary doesn't know." if UNKNOWN in repeated else ".")
+                + (UNKNOWN_ITEMS if UNKNOWN in repeated else ".")
             )
         self.arrays |= {"ids": on_host(ids), "ordered_ids": on_host(ordered), "order": on_host(order)}
 

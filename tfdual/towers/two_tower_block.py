@@ -12,6 +12,7 @@ from tfdual.features import EmbeddingOptions, FeatureEncoder
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema, Tags
 from tfdual.towers.dual_encoder_block import DualEncoderBlock
+from tfdual.towers.unread_columns import warn_of_unread
 
 
 @register
@@ -19,7 +20,8 @@ class TwoTowerBlock(DualEncoderBlock):
     """A query tower and an item tower, over the columns of their tags.
 
     The query side also takes the columns tagged CONTEXT, which describe the request. Columns tagged TARGET are no
-    features of either side. Columns of one domain share one embedding table, also across the towers.
+    features of either side. A feature with the tag of neither side is in no tower, and a warning names it. Columns of
+    one domain share one embedding table, also across the towers.
 
     Args:
         schema: Schema. Model-ready columns of both sides.
@@ -86,6 +88,8 @@ class TwoTowerBlock(DualEncoderBlock):
             schema=schema,
             **kwargs,
         )
+        read = [*self.query.schema.column_names, *self.item.schema.column_names]
+        warn_of_unread(schema, (query_tower_tag, Tags.CONTEXT, item_tower_tag), read)
         self.query_tower_tag = str(query_tower_tag)
         self.item_tower_tag = str(item_tower_tag)
         self.embedding_options = options

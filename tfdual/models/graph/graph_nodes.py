@@ -12,6 +12,7 @@ from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingTable
 from tfdual.features.initializers import Initializer
+from tfdual.features.layer_name import layer_name
 from tfdual.graph import Graph, GraphEncoder
 from tfdual.graph.plan import Plan
 from tfdual.graph.propagate import over_all_nodes, over_samples, sent
@@ -66,7 +67,7 @@ class GraphNodes(keras.layers.Layer):
                 initializer=initializer.clone()
                 if isinstance(initializer, keras.initializers.Initializer)
                 else initializer,
-                name=node_type,
+                name=layer_name(node_type),
                 dtype=self.dtype_policy,
             )
             for node_type in self.plan.types[0]
@@ -75,7 +76,7 @@ class GraphNodes(keras.layers.Layer):
 
     def _tower(self, graph: Graph, node_type: str, layer: LayerLike) -> Tower:
         block = layer.block if isinstance(layer, Tower) else Block.from_layer(Block.parse(layer))
-        tower = Tower(block, name=f"{node_type}_nodes", dtype=self.dtype_policy)
+        tower = Tower(block, name=f"{layer_name(node_type)}_nodes", dtype=self.dtype_policy)
         held = [name.partition(":")[2] for name in graph.columns.get(node_type, ())]
         missing = [name for name in tower.schema.column_names if name not in held]
         if missing and not graph.is_outline:
