@@ -53,6 +53,16 @@ def serialized(layers: Any) -> Any:
     return without(keras.saving.serialize_keras_object(layers), {"build_config"})
 
 
+def serialized_together(layers: dict[str, Any]) -> dict[str, Any]:
+    """The configs of layers of which several may hold the same layer, which is one again when they are loaded.
+
+    While a model is saved, Keras numbers a layer that it meets again, and the config of the first place, too; but that
+    one has been copied on its way up. A second pass numbers all places.
+    """
+    serialized(layers)
+    return serialized(layers)
+
+
 def fresh_copy(layer: keras.layers.Layer, name: str | None = None) -> keras.layers.Layer:
     """A layer of the same structure with weights of its own, of the shapes that its own input will ask for.
 

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdual import ColumnSchema, InputBlock, Schema, Tags
+from tfdual import ColumnSchema, InputBlock, Schema, Tags, Tower
 from tfdual.blocks import MapValues, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.fusion import ConcatFusion, PoolingFusion
 
@@ -123,6 +125,18 @@ def test_changed_block_shares_the_branches() -> None:
     more = block.set_aggregation("concat")
     more(X)
     assert more.weights[0] is block.weights[0]
+
+
+def test_a_body_that_branches_share_is_one_when_loaded(tmp_path: Path) -> None:
+    body = MLPBlock([3], activation="tanh")
+    reads = {tag: InputBlock(COLUMNS.select_by_tag(tag), aggregation="concat") for tag in (Tags.USER, Tags.ITEM)}
+    tower = Tower(ParallelBlock({str(tag): block >> body for tag, block in reads.items()}, aggregation="concat"))
+    row = {"age": tf.constant([[1.0]]), "price": tf.constant([[2.0]])}
+    before = tower(row)
+    tower.save(tmp_path / "tower.keras")
+    loaded = keras.saving.load_model(tmp_path / "tower.keras")
+    assert len(loaded.weights) == 2
+    np.testing.assert_array_equal(loaded(row), before)
 
 
 def test_taken_and_unknown_branches_are_refused() -> None:

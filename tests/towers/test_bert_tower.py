@@ -104,6 +104,17 @@ def test_a_shared_encoder_is_one_and_separate_ones_are_two(directory: Path) -> N
     assert len(copied.trainable_weights) == 2 * len(shared.trainable_weights)
 
 
+def test_a_shared_encoder_is_one_when_a_pair_of_towers_is_loaded(directory: Path, tmp_path: Path) -> None:
+    texts, shared = {"question": tf.constant(WORDS), "title": tf.constant(WORDS)}, encoder(directory, "all")
+    towers = tfdual.DualEncoderBlock(BertTower(Schema([QUERY]), shared), BertTower(Schema([ITEM]), shared))
+    model = tfdual.TwoTowerModel(towers, item_id="item_id", sampling_correction=False)
+    before = model(texts)["query"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.trainable_weights) == len(model.trainable_weights)
+    np.testing.assert_array_equal(loaded(texts)["query"], before)
+
+
 def test_an_item_tower_that_is_not_given_starts_from_the_same_weights(directory: Path) -> None:
     towers = tfdual.TwoTowerBlock(SCHEMA, BertTower(Schema([QUERY]), encoder(directory, "all")))
     found = towers({"question": tf.constant(WORDS), "title": tf.constant(WORDS)})

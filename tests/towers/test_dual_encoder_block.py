@@ -120,6 +120,20 @@ def test_each_side_keeps_its_combiner_where_a_table_is_shared(tmp_path: Path) ->
     np.testing.assert_allclose(loaded["item"], loaded["query"] * 2, rtol=1e-6)
 
 
+def test_a_body_that_both_towers_share_is_one_when_loaded(tmp_path: Path) -> None:
+    body = MLPBlock([4], activation="tanh")
+    sides = [
+        InputBlock(SCHEMA.select_by_name([name]), OPTIONS, aggregation="concat") for name in ("user_id", "item_id")
+    ]
+    model = TwoTowerModel(DualEncoderBlock(*(side >> body for side in sides)), sampling_correction=False)
+    before = model(batch())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.trainable_weights) == len(model.trainable_weights) == 4  # two tables, a kernel and a bias
+    for side, vectors in loaded(batch()).items():
+        np.testing.assert_array_equal(vectors, before[side])
+
+
 def test_tables_of_one_domain_that_differ_are_refused() -> None:
     other = InputBlock(ITEM, EmbeddingOptions({"genre": 3}, 4, embeddings_l2_reg=0.1), aggregation="concat")
     with pytest.raises(ValueError, match=r"'item_id' has a table here and another.* differ in \['l2'\]"):

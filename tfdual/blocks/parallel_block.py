@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized
+from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized, serialized_together
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -198,7 +198,7 @@ class ParallelBlock(Block):
 
     def get_config(self) -> dict:
         return super().get_config() | {
-            "branches": serialized(self.branches),
+            "branches": serialized_together(self.branches),
             "pre": serialized(self.pre),
             "post": serialized(self.post),
             "aggregation": serialized(self.aggregation),

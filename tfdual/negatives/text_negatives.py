@@ -22,8 +22,9 @@ class TextNegatives(Negatives):
 
     What one row names is a negative of every query of the batch, or of its own alone; an empty text is none. The
     positive may stand among the candidates: a text that equals that of an item of the batch is this item, and no
-    negative of its own query. The texts follow no distribution and have no probability, so that the model is trained
-    with `sampling_correction=False`.
+    negative of its own query. Give equal texts one id: where several ids have a text, it is one of these items, and a
+    negative of the queries of the others. The texts follow no distribution and have no probability, so that the model
+    is trained with `sampling_correction=False`.
 
     Args:
         column: str. Column of texts, ragged `(batch, None)`, or `(batch, candidates)` padded with `""`.

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
+from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized, serialized_together
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
@@ -184,9 +184,9 @@ class DualEncoderBlock(Block):
         return ops.not_equal(self.get_item_ids_from_inputs(inputs), pad_token)
 
     def get_config(self) -> dict:
+        towers = {"query_block": self.query, "item_block": self.item}
         return super().get_config() | {
-            "query_block": serialized(self.query),
-            "item_block": serialized(self.item),
+            **serialized_together(towers),
             "pre": serialized(self.pre),
             "post": None,  # a part of the towers by now
             "aggregation": serialized(self.aggregation),
