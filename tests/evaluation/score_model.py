@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfdual.index import BruteForce
 from tfdual.interactions import InnerProduct
+from tfdual.models.side import Side
 
 FIRST_ID = 100
 
@@ -16,6 +17,8 @@ def model_of() -> Any:
     """What `evaluate` needs of a model: embeddings stand in the column `vector`."""
     return SimpleNamespace(
         item_id="item_id",
+        item_columns=["vector"],
+        query_side=Side(["vector"], []),
         compiled_encode_query=lambda batch: batch["vector"],
         compiled_encode_item=lambda batch: batch["vector"],
         interaction=InnerProduct(),

@@ -245,3 +245,18 @@ def test_places_without_an_item_have_the_score_minus_infinity() -> None:
     ranked[2, 1:], scores[2, 1:] = -1, -np.inf
     report = evaluate_rankings(ranked, queries_of(6, relevant=ONE_EACH), IDS, "relevant", (3,), scores=scores)
     assert report == evaluate_rankings(ranked, queries_of(6, relevant=ONE_EACH), IDS, "relevant", (3,))
+
+
+def test_a_column_that_a_tower_reads_is_named_where_the_rows_lack_it(
+    model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows
+) -> None:
+    kept = [name for name in queries.schema.column_names if name != "age"]
+    lacking = queries.select(queries.schema.select_by_name(kept))
+    with pytest.raises(ValueError, match=r"The queries lack the columns \['age'\], which the query tower reads.*ITEM"):
+        evaluate(model, lacking, items, (3,), prep)
+    ready = queries.batch(8).map(prep).map(lambda batch: {name: batch[name] for name in kept})
+    with pytest.raises(ValueError, match=r"The queries lack the columns \['age'\]"):
+        evaluate(model, ready, items.batch(8).map(prep), (3,))
+    unnamed = items.batch(8).map(prep).map(lambda batch: {"item": batch["item_id"]})
+    with pytest.raises(ValueError, match=r"The items lack the columns \['item_id'\].*They have \['item'\]"):
+        evaluate(model, queries.batch(8).map(prep), unnamed, (3,))

@@ -205,3 +205,13 @@ def test_lists_that_are_scored_may_differ_in_their_lengths() -> None:
     for row, positions in enumerate(ROWS):
         expected[row, : len(positions)] = QUERIES[row] @ ITEMS[positions].T
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [BruteForce, PolyIndex])
+def test_a_query_that_is_not_finite_is_refused_by_its_row(kind: type, wrong: float) -> None:
+    queries = QUERIES.copy() if kind is BruteForce else np.stack([QUERIES, QUERIES], axis=1)
+    queries[(1, *[0] * (queries.ndim - 1))] = wrong
+    with pytest.raises(ValueError, match="Query 1 holds NaN or infinity"):
+        kind().build(ITEMS).search(queries, 2)
+    assert BruteForce().build(ITEMS).search(np.zeros((0, 4), np.float32), 2).ids.shape == (0, 2)

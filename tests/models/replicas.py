@@ -18,7 +18,7 @@ from tfdual.features import TextEncoder
 from tfdual.features.text import TextTransformer, WordPieceTokenizer
 from tfdual.losses import bpr, pairwise_logistic
 from tfdual.models import CrossEncoder, LateInteractionModel, MatrixFactorizationModel
-from tfdual.negatives import ColumnNegatives, InBatch, SumOfNegatives, Uniform
+from tfdual.negatives import ColumnNegatives, InBatch, MinedNegatives, SumOfNegatives, TextNegatives, Uniform
 from tfdual.optimizers import LazyMomentum, MultiOptimizer
 from tfdual.tailoring import DeepReranker
 
@@ -116,8 +116,8 @@ def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
     return [*made.get_weights(), np.array(loss), np.array(made.evaluate(rows, verbose=0))]
 
 
-def factors(strategy: tf.distribute.Strategy, negatives: bool) -> list[np.ndarray]:
-    """Weights and losses of factors, with listed negatives that some rows lack, or with queries named by texts."""
+def factors(strategy: tf.distribute.Strategy, case: str) -> list[np.ndarray]:
+    """Weights and losses of factors, with negatives that rows name, or with queries named by texts."""
     ids = {"domain": {"max": 9}}
     schema = Schema([ColumnSchema("user", [Tags.USER_ID], ids), ColumnSchema("item", [Tags.ITEM_ID], ids)])
     shown = tf.ragged.constant([[2], [], [4, 5], [], []], dtype=tf.int64)
@@ -125,16 +125,25 @@ def factors(strategy: tf.distribute.Strategy, negatives: bool) -> list[np.ndarra
     rows = tf.data.Dataset.from_tensor_slices(columns).batch(5)
     with strategy.scope():
         keras.utils.set_random_seed(0)
-        if negatives:
-            source = ColumnNegatives("shown", item_id="item", shared=False)
-            options = {"loss": functools.partial(bpr, max_positives=1), "negatives": source}
-        else:
-            options = {"known_positives": "name", "distinct_queries": "name"}
+        listed = ColumnNegatives("shown", item_id="item", shared=case != "own")
+        mined = MinedNegatives(2, ranks=(0, 2)).adapt([{"item": np.arange(4, 8)}], nearest, item_id="item")
+        options = {
+            "own": {"loss": functools.partial(bpr, max_positives=1), "negatives": listed},
+            "listed": {"negatives": InBatch() + listed},
+            "mined": {"negatives": mined},
+            "by text": {"known_positives": "name", "distinct_queries": "name"},
+        }[case]
         start = keras.initializers.RandomNormal(0, 1, seed=3)
         made = MatrixFactorizationModel(schema, dim=4, initializer=start, sampling_correction=False, **options)
         made.compile(keras.optimizers.SGD(1.0))
     loss = made.fit(rows, verbose=0).history["loss"][0]
     return [*made.get_weights(), np.array(loss), np.array(made.evaluate(rows, verbose=0))]
+
+
+def nearest(queries: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Two of four items, of each query the same on any replica."""
+    places = tf.cast(queries[:, :1] > 0, tf.int32) + [[0, 2]]
+    return places[:, :k], tf.zeros_like(places[:, :k], tf.float32)
 
 
 def clipped(strategy: tf.distribute.Strategy, optimizer: Callable[[], keras.Optimizer]) -> list[np.ndarray]:
@@ -158,8 +167,11 @@ def clipped(strategy: tf.distribute.Strategy, optimizer: Callable[[], keras.Opti
     return [weight.numpy() for weight in weights]
 
 
-def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
-    """Weights and loss of late interaction, whose replicas hold items of 3 and of 5 words at the most."""
+def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy, named: bool) -> list[np.ndarray]:
+    """Weights and loss of late interaction, whose replicas hold items of 3 and of 5 words at the most.
+
+    Where texts are named, some are the item of another replica's row.
+    """
     schema = Schema(
         [ColumnSchema("asked", [Tags.USER], dtype="string"), ColumnSchema("text", [Tags.ITEM], dtype="string")]
     )
@@ -170,11 +182,13 @@ def tokens_of_unlike_lengths(strategy: tf.distribute.Strategy) -> list[np.ndarra
         encoder = TextEncoder(
             words, TextTransformer(7, num_layers=1, num_heads=2, dim=8, feed_forward_dim=16, dropout=0.0)
         )
-        made = LateInteractionModel(schema, encoder, dim=4, query_length=6, sampling_correction=False)
+        source = InBatch() + TextNegatives("others", "text", item_id="id") if named else None
+        made = LateInteractionModel(schema, encoder, dim=4, query_length=6, negatives=source, sampling_correction=False)
         made.compile(keras.optimizers.SGD(0.5))
         made.build()
     texts = [" ".join(["a", "b", "b"] * 2)[: 2 * count - 1] for count in range(1, 6)]
     rows = {"asked": ["a", "b a", "b", "a a", "a b a"], "text": texts, "id": np.arange(1, 6)}
+    rows["others"] = tf.ragged.constant([[texts[4], "b a"], [], [texts[0], ""], [], [texts[1], "b b", texts[4]]])
     loss = made.fit(tf.data.Dataset.from_tensor_slices(rows).batch(6), verbose=0).history["loss"][0]
     return [*made.get_weights(), np.array(loss)]
 
@@ -207,11 +221,13 @@ def main() -> None:
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
     for name, cross in (("re-ranker", False), ("cross-encoder", True)):
         require_equal(rankings(mirrored, cross), rankings(single, cross), name)
-    for name, negatives in (("some rows without a negative", True), ("queries named by texts", False)):
-        require_equal(factors(mirrored, negatives), factors(single, negatives), name)
+    for case in ("own", "listed", "mined", "by text"):
+        require_equal(factors(mirrored, case), factors(single, case), f"factors {case}")
     for name, optimizer in CLIPPED.items():
         require_equal(clipped(mirrored, optimizer), clipped(single, optimizer), name)
-    require_equal(tokens_of_unlike_lengths(mirrored), tokens_of_unlike_lengths(single), "late interaction")
+    for named in (True, False):
+        found, wanted = (tokens_of_unlike_lengths(strategy, named) for strategy in (mirrored, single))
+        require_equal(found, wanted, "texts that rows name" if named else "late interaction")
 
 
 if __name__ == "__main__":

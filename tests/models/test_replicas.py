@@ -20,12 +20,15 @@ CASES = [
     "weighted",
     "re-ranker",
     "cross-encoder",
-    "some rows without a negative",
-    "queries named by texts",
+    "factors own",
+    "factors listed",
+    "factors mined",
+    "factors by text",
     "clipnorm",
     "global_clipnorm",
     "clipvalue",
     "global_clipnorm of parts",
+    "texts that rows name",
     "late interaction",
 ]
 

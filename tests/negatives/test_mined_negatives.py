@@ -168,3 +168,10 @@ def test_ranks_that_hold_fewer_than_count_are_refused(arguments: dict) -> None:
 def test_margin_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="margin is a number"):
         MinedNegatives(1, margin=float("nan"))
+
+
+def test_a_query_that_is_no_number_is_left_to_the_loss_to_tell() -> None:
+    one = step(IDS)
+    query = tf.concat([one.query[:3], tf.fill([1, DIM], np.nan)], axis=0)
+    items = source(2, ranks=(0, 4)).draw(Batch(one.columns, query, one.item, one.encode_item))
+    assert items.embedding.shape == (8, DIM)

@@ -90,7 +90,7 @@ def evaluate_batches(
     counts = None if train is None else _counts(train, items, corpus)
     built = indexed(index, blocks if whole is None else whole)
     card = Scorecard(corpus, ks, columns, options, counts)
-    for batch, encoded in queries.encoded(model.compiled_encode_query):
+    for batch, encoded in queries.encoded("query", model.query_side.columns, model.compiled_encode_query):
         check_numbers(encoded, card.asked)
 
         def search(judged: Judgements, rows: np.ndarray, depth: int, encoded: np.ndarray = encoded) -> Any:
@@ -110,7 +110,7 @@ def embed_items(model: DualEncoder, items: ReadyBatches) -> tuple[Corpus, list[n
         ValueError: there is no item, an id stands twice, or model-ready items have the id 0.
     """
     embeddings, ids = [], []
-    for batch, embedding in items.encoded(model.compiled_encode_item):
+    for batch, embedding in items.encoded("item", model.item_columns, model.compiled_encode_item):
         embeddings.append(embedding)
         ids.append(row_values(batch, model.item_id)[1])
     every = np.concatenate(ids or [np.zeros(0, np.int64)])

@@ -57,7 +57,7 @@ def write_projector(
     aside = [folder / f".writing-{os.getpid()}-{name}" for name in (VECTORS, LABELS, CONFIG)]
     try:
         with aside[0].open("w", encoding="utf-8") as vectors, aside[1].open("w", encoding="utf-8") as labels:
-            encoded = ReadyBatches(items, preprocessor).encoded(model.compiled_encode_item)
+            encoded = ReadyBatches(items, preprocessor).encoded("item", model.item_columns, model.compiled_encode_item)
             rows = _write(encoded, names, vectors, labels)
         if not rows:
             raise ValueError("There is no item to show. Pass items of at least one row.")

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
+from tfdual._layer_name import layer_name
 from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
-from tfdual.features.layer_name import layer_name
 from tfdual.features.list_pooling import COMBINERS
 from tfdual.schema import ColumnSchema, Schema
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tfdual._build import build_once
+from tfdual._layer_name import layer_name
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.fusion.named_vectors import batch_size, check_positive_integer, checked_widths, ordered
@@ -60,7 +61,7 @@ class WeightedSumFusion(keras.layers.Layer):
             self.dim,
             use_bias=False,
             kernel_initializer="zeros",
-            name=f"{name}_projection".replace("/", "_"),  # Keras refuses a slash in a name
+            name=layer_name(f"{name}_projection"),
             dtype=self.dtype_policy,
         )
 

@@ -93,7 +93,7 @@ class Index(ABC):
             fewer are, the places behind them have the id -1 or `""`, and the score -inf.
 
         Raises:
-            ValueError: the index is not built; k below 1; queries or `allow` of another width than the index.
+            ValueError: not built; k below 1; queries or `allow` of another width; NaN or infinity outside a graph.
             TypeError: ids of another type; an `allow` that is not bool.
         """
         live = self.items

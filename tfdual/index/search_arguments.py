@@ -39,8 +39,8 @@ def checked_arguments(
     """The arguments that there are, as `search_specs` says.
 
     Raises:
-        ValueError: queries or `allow` of another width; k below 1, or over int32; an `exclude` or `allow` of
-            neither one row nor one a query.
+        ValueError: queries or `allow` of another width; outside a graph, a query that is not finite; k below 1, or over
+            int32; an `exclude` or `allow` of neither one row nor one a query.
         TypeError: a k or positions that are no integers; an `allow` that is not bool.
     """
     checked = {"queries": _queries(queries, wanted), "k": checked_k(k)}
@@ -61,7 +61,15 @@ def _queries(queries: Any, wanted: Shape) -> Tensor:
             f"Received {tuple(queries.shape)}."
         )
     queries = tf.cast(queries, tf.float32)
-    return queries if tf.executing_eagerly() else tf.ensure_shape(queries, _shape(wanted))
+    if not tf.executing_eagerly():
+        return tf.ensure_shape(queries, _shape(wanted))
+    is_finite = np.isfinite(queries.numpy())
+    if not is_finite.all():
+        raise ValueError(
+            f"Query {np.argwhere(~is_finite)[0, 0]} holds NaN or infinity, which has no score with any item. "
+            "Leave it out, or look for what made it."
+        )
+    return queries
 
 
 def checked_k(k: Any) -> Tensor:

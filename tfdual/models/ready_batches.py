@@ -1,6 +1,6 @@
 """Rows, raw or model-ready, as batches for an encoder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -65,12 +65,45 @@ class ReadyBatches:
             for batch in self._rows.batch(BATCH):
                 yield batch, self._preprocessor(batch)
 
-    def encoded(self, encode: Callable[[Columns], Tensor]) -> Iterator[tuple[Columns, np.ndarray]]:
+    def require(self, side: str, columns: Sequence[str]) -> None:
+        """Refuse rows without a column that a tower reads.
+
+        Args:
+            side: `"query"` or `"item"`.
+            columns: model-ready ones that its tower reads.
+
+        Raises:
+            ValueError: with the columns that are missing.
+        """
+        if self._preprocessor is not None:
+            columns = [name for name in columns if name in self._preprocessor.schema]
+        if isinstance(self._rows, Rows) and self._preprocessor is not None:
+            given, columns = self._rows.schema.column_names, self._preprocessor.raw_columns(columns).column_names
+        elif isinstance(self._rows, tf.data.Dataset) and isinstance(self._rows.element_spec, Mapping):
+            given = list(self._rows.element_spec)
+        else:
+            return
+        if missing := [name for name in columns if name not in given]:
+            rows, other, tag = ("items", "query", "USER") if side == "item" else ("queries", "item", "ITEM")
+            raise ValueError(
+                f"The {rows} lack the columns {missing}, which the {side} tower reads. They have {sorted(given)}. Add "
+                f"these columns to the {rows}; or, if they are of the {other}, tag them {tag} and train again."
+            )
+
+    def encoded(
+        self, side: str, columns: Sequence[str], encode: Callable[[Columns], Tensor]
+    ) -> Iterator[tuple[Columns, np.ndarray]]:
         """Pairs of a batch as it came and its embeddings, `(batch, dim)` float32.
 
         Args:
+            side: `"query"` or `"item"`.
+            columns: model-ready ones that `encode` reads.
             encode: from model-ready columns to embeddings.
+
+        Raises:
+            ValueError: a column is missing.
         """
+        self.require(side, columns)
         for batch, ready in self:
             yield batch, encode(ready).numpy().astype(np.float32)
 

@@ -1,6 +1,6 @@
 """A trained model and its items, joined to a retriever."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,6 @@ def retriever_of(
     query, index = query_tower_of(model, preprocessor), fitting(model, index)
     item = tower_of(model.encode_item, model.item_side, preprocessor, query.space)
     query = _with_columns(query, item, served.reranker, preprocessor)
-    if not index.size:
-        _require_columns(items, model, item, preprocessor)
     found = _read(model, items, preprocessor, served, embed=not index.size)
     if index.size:
         require_space(query.space, index.space)
@@ -95,23 +93,6 @@ def _raw_columns(items: Rows | tf.data.Dataset, preprocessor: Preprocessor) -> S
     raw = preprocessor.input_schema
     others = items.schema if isinstance(items, Rows) else ()
     return raw + Schema(column for column in others if column.name not in raw)
-
-
-def _require_columns(
-    items: Rows | tf.data.Dataset, model: "DualEncoder", tower: ServedTower, preprocessor: Preprocessor
-) -> None:
-    """Refuse items without a column that the item tower reads, `tower` in its raw columns."""
-    if isinstance(items, Rows):
-        given, read = items.schema.column_names, tower.schema.column_names
-    elif isinstance(items, tf.data.Dataset) and isinstance(items.element_spec, Mapping):
-        given, read = list(items.element_spec), [n for n in model.item_columns if n in preprocessor.schema]
-    else:
-        return
-    if missing := [name for name in read if name not in given]:
-        raise ValueError(
-            f"The items lack the columns {missing}, which the item tower reads. They have {sorted(given)}. Add these "
-            "columns to the items; or, if they are of the query, tag them USER and train again."
-        )
 
 
 def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
@@ -149,6 +130,8 @@ def _read(
     ready: dict[str, list] = {name: [] for name in served.ready}
     ids, embeddings = [], []
     batches = ReadyBatches(items, preprocessor)
+    if embed:
+        batches.require("item", model.item_columns)
     for batch, columns in batches:
         ids.append(batches.raw_ids(batch, model.item_id, preprocessor))
         if embed:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from keras import ops
 
-from tfdual._backend import distinct_rows, gathered, gathered_lists, matching_pairs, replicas
+from tfdual._backend import distinct_rows, gathered_lists, matching_pairs, replicas
 from tfdual._items import Items, join_items
 from tfdual._typing import Tensor
 from tfdual.interactions import Interaction
 from tfdual.losses import in_batch_softmax
 from tfdual.models.over_replicas import share_of_the_batch
 from tfdual.models.pairs import KnownItems, Pairs
+from tfdual.negatives.all_replicas import items_of_all_replicas
 
 Loss = Callable[..., Tensor]
 Scale = Callable[[Tensor], Tensor]
@@ -68,7 +69,10 @@ class Scoring:
         """Each query of the pairs against the items of the batch and the extra ones."""
         in_batch, always = self.in_batch, 0 if extra is None else ops.shape(extra.ids)[0]
         if in_batch and replicas() > 1:
-            extra, in_batch = join_items([_of_all_replicas(pairs.item), *([] if extra is None else [extra])]), False
+            extra, in_batch = (
+                join_items([items_of_all_replicas(pairs.item), *([] if extra is None else [extra])]),
+                False,
+            )
         candidates = join_items([*([pairs.item] if in_batch else []), *([] if extra is None else [extra])])
         if candidates is None:
             raise ValueError("No query has a negative. Add `tfdual.negatives.InBatch()`, or another source.")
@@ -183,8 +187,3 @@ def _hardest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
     scores = ops.where(kept, scores, -float("inf"))
     least = ops.top_k(scores, ops.minimum(count, ops.shape(scores)[1]))[0][:, -1:]
     return ops.logical_and(kept, scores >= least)
-
-
-def _of_all_replicas(items: Items) -> Items:
-    log_probability = None if items.log_probability is None else gathered(items.log_probability)
-    return Items(gathered(items.embedding), gathered(items.ids), log_probability)

@@ -47,6 +47,8 @@ class ColumnNegatives(Negatives):
     Reference: Karpukhin et al., 2020, "Dense passage retrieval for open-domain question answering", arXiv:2004.04906
     """
 
+    named_by_rows = True
+
     def __init__(self, column: str, item_id: str = "item_id", shared: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.column = column

@@ -54,6 +54,8 @@ class MinedNegatives(Negatives):
     retrieval", arXiv:2007.00808; Moreira et al., 2024, "NV-Retriever", arXiv:2407.15831
     """
 
+    named_by_rows = True
+
     def __init__(
         self,
         count: int,
@@ -123,6 +125,7 @@ class MinedNegatives(Negatives):
         if self._search is None:
             raise ValueError("MinedNegatives has no search. Call `adapt(items, search)` before training.")
         last = self.ranks[1]
+        query = np.nan_to_num(query)  # what is no number has no loss either, where more is known of it
         positions, scores = (ops.convert_to_numpy(found)[:, :last] for found in self._search(query, last))
         missing = [(0, 0), (0, last - positions.shape[1])]
         scores = np.pad(scores.astype(np.float32), missing, constant_values=-np.inf)

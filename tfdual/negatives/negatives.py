@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from tfdual import negatives  # a sum of sources is a source: a circle by nature
-from tfdual._backend import rows_of_the_batch
+from tfdual._backend import replicas, rows_of_the_batch
 from tfdual._items import Items, join_items
 from tfdual._typing import Shape, Tensor
+from tfdual.negatives.all_replicas import items_of_all_replicas
 from tfdual.negatives.batch import Batch
 from tfdual.negatives.expected_counts import all_finite, log_of_one_more
 
@@ -26,6 +27,8 @@ class Negatives(keras.layers.Layer):
     """Whether the other items of the batch are negatives."""
     hardest: int | None = None
     """How many of the batch's items, those of the highest score, are a query's negatives. `None`: all."""
+    named_by_rows = False
+    """Whether the rows of a batch name the items, so that each replica of a `tf.distribute` strategy draws others."""
 
     def build(self, query_shape: Shape) -> None:
         """Make what depends on the width of an embedding."""
@@ -79,7 +82,7 @@ class Negatives(keras.layers.Layer):
         recommendations"
         """
         every = [(source, source.draw(batch)) for source in self.sources()]
-        drawn = [(source, items) for source, items in every if items is not None]
+        drawn = [(source, _of_the_whole_batch(source, items)) for source, items in every if items is not None]
         if batch.item.log_probability is None:
             return join_items([replace(items, log_probability=None) for _, items in drawn]), None
         batch_size = rows_of_the_batch(batch.query)
@@ -105,3 +108,8 @@ class Negatives(keras.layers.Layer):
         if not isinstance(other, Negatives):
             return NotImplemented
         return negatives.SumOfNegatives([*self.sources(), *other.sources()])
+
+
+def _of_the_whole_batch(source: Negatives, items: Items) -> Items:
+    """With those that the rows of other replicas name, unless an item is a candidate of its own row alone."""
+    return items_of_all_replicas(items) if replicas() > 1 and source.named_by_rows and items.row is None else items

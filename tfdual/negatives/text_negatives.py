@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfdual._backend import equal_pairs, is_ragged, rows_of_values
+from tfdual._backend import equal_pairs, gathered, is_ragged, replicas, rows_of_values
 from tfdual._items import Items, keep_items
 from tfdual._register import register
 from tfdual._typing import Tensor
@@ -49,6 +49,8 @@ class TextNegatives(Negatives):
     Reference: Humeau et al., 2020, arXiv:1905.01969
     """
 
+    named_by_rows = True
+
     def __init__(self, column: str, item: str, item_id: str = "item_id", shared: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.column = column
@@ -75,8 +77,11 @@ class TextNegatives(Negatives):
     def _ids(self, texts: Tensor, own: Tensor, own_ids: Tensor) -> Tensor:
         """The id of the batch's item with that text, else a negative number that equal texts share."""
         hashes, own_hashes = (tf.strings.to_hash_bucket_fast(values, HASHES) for values in (texts, own))
+        own_ids = tf.cast(own_ids, tf.int64)
+        if replicas() > 1:
+            own_hashes, own_ids = gathered(own_hashes), gathered(own_ids)
         pairs = equal_pairs(hashes, own_hashes)
-        known = tf.gather(tf.cast(own_ids, tf.int64), pairs[:, 1])
+        known = tf.gather(own_ids, pairs[:, 1])
         return tf.tensor_scatter_nd_update(-1 - hashes, pairs[:, :1], known)
 
     def get_config(self) -> dict:

@@ -156,7 +156,6 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
             raise ValueError(f"the shape is {tensor.shape}")
         if column.dtype.startswith("int") and not _same_integers(given, tensor):
             raise TypeError("not integers of that size")
-        return tensor
     except (TypeError, ValueError, tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
         wanted = "a list of lists" if column.is_list else "a list"
         width = f" of {column.width} numbers each" if column.width else ""
@@ -164,6 +163,17 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
             f"Column '{column.name}' takes {wanted}{width} of {column.dtype}, one entry a row. "
             f"Received {values.to_pylist() if isinstance(values, pa.ChunkedArray) else values!r}."
         ) from error
+    if tensor.dtype.is_floating:
+        _check_numbers(tensor.numpy(), column)
+    return tensor
+
+
+def _check_numbers(values: np.ndarray, column: ColumnSchema) -> None:
+    """As `tfdual.read` takes them: no infinity, and NaN alone where it is missing, or ends a list."""
+    may_lack = column.nullable if not column.is_list else column.width is None
+    wrong = values[np.isinf(values) if may_lack else ~np.isfinite(values)]
+    if len(wrong):
+        raise ValueError(f"Column '{column.name}' takes finite numbers. Received {wrong[0]}.")
 
 
 def _entries(values: Any, column: ColumnSchema) -> Any:

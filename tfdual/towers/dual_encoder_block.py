@@ -183,10 +183,13 @@ class DualEncoderBlock(Block):
         """Where the item id is no padding: bool, of the ids' shape."""
         return ops.not_equal(self.get_item_ids_from_inputs(inputs), pad_token)
 
+    def _sides(self) -> dict[str, keras.layers.Layer]:
+        """What the two towers are made from, by the names of the arguments."""
+        return {"query_block": self.query, "item_block": self.item}
+
     def get_config(self) -> dict:
-        towers = {"query_block": self.query, "item_block": self.item}
         return super().get_config() | {
-            **serialized_together(towers),
+            **serialized_together(self._sides()),
             "pre": serialized(self.pre),
             "post": None,  # a part of the towers by now
             "aggregation": serialized(self.aggregation),

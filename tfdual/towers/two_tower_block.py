@@ -110,11 +110,11 @@ class TwoTowerBlock(DualEncoderBlock):
             dtype=self.dtype_policy,
         )
 
+    def _sides(self) -> dict[str, keras.layers.Layer]:
+        return {"query_tower": self.query.block, "item_tower": self.item.block}
+
     def get_config(self) -> dict:
-        own = ("query_block", "item_block")
-        return {name: value for name, value in super().get_config().items() if name not in own} | {
-            "query_tower": serialized(self.query.block),
-            "item_tower": serialized(self.item.block),
+        return super().get_config() | {
             "query_tower_tag": self.query_tower_tag,
             "item_tower_tag": self.item_tower_tag,
             "embedding_options": self.embedding_options.to_dict(),

@@ -7,12 +7,12 @@ import keras
 from keras import ops
 
 from tfdual._build import build_once, fresh_copy, serialized
+from tfdual._layer_name import layer_name
 from tfdual._typing import Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingTable
 from tfdual.features.initializers import Initializer
-from tfdual.features.layer_name import layer_name
 from tfdual.graph import Graph, GraphEncoder
 from tfdual.graph.plan import Plan
 from tfdual.graph.propagate import over_all_nodes, over_samples, sent

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, EmbeddingOptions, Schema, Tags, TwoTowerBlock, TwoTowerModel
-from tfdual.features.layer_name import layer_name
+from tfdual._layer_name import layer_name
 
 NAMES = ["release year", "price (usd)", "Größe", "年", "歳", "user:age", "a/b", "a_b", "a b"]
 
