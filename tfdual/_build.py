@@ -1,5 +1,6 @@
 """Building and copying of sub-layers, which a saved model may have built before, and the shapes that they give."""
 
+import threading
 from collections.abc import Collection
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 
 # While a model is saved or loaded, Keras numbers nested layers in a config, and gives one layer for one number.
 OF_THE_ORIGINAL = frozenset({"build_config", "shared_object_id"})
+_serializing = threading.local()
 
 
 def build_once(layer: keras.layers.Layer, shape: Any = None) -> None:
@@ -48,19 +50,23 @@ def chain_output_shape(layers: list[keras.layers.Layer], shape: Any) -> Any:
 def serialized(layers: Any) -> Any:
     """The config of a layer, or of a mapping or list of layers, to stand in the config of the layer that holds them.
 
-    It doesn't remember the shapes that they were built for: what holds them builds them.
+    It doesn't remember the shapes that they were built for: what holds them builds them. A layer that stands in several
+    places of what is given is one again when a saved model is loaded.
     """
+    if getattr(_serializing, "numbered", False):
+        return _serialized(layers)
+    _serializing.numbered = True
+    try:
+        # While a model is saved, Keras numbers a layer that it meets again, and the config of the first place, too; but
+        # that one has been copied on its way up. After a first pass all places have their number.
+        _serialized(layers)
+        return _serialized(layers)
+    finally:
+        _serializing.numbered = False
+
+
+def _serialized(layers: Any) -> Any:
     return without(keras.saving.serialize_keras_object(layers), {"build_config"})
-
-
-def serialized_together(layers: dict[str, Any]) -> dict[str, Any]:
-    """The configs of layers of which several may hold the same layer, which is one again when they are loaded.
-
-    While a model is saved, Keras numbers a layer that it meets again, and the config of the first place, too; but that
-    one has been copied on its way up. A second pass numbers all places.
-    """
-    serialized(layers)
-    return serialized(layers)
 
 
 def fresh_copy(layer: keras.layers.Layer, name: str | None = None) -> keras.layers.Layer:

@@ -161,6 +161,19 @@ def test_it_saves_and_loads(tmp_path: Path, separate: bool) -> None:
     assert loaded.objective.temperature == 1
 
 
+def test_a_transformer_of_two_encoders_is_one_when_loaded(tmp_path: Path) -> None:
+    query = small_encoder()
+    item = TextEncoder(WordPieceTokenizer(PIECES), query.transformer, max_length=12)
+    model = LateInteractionModel(SCHEMA, query, dim=4, query_length=8, item_encoder=item, sampling_correction=False)
+    model.build()
+    expected = encoded(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.item_encoder.transformer is loaded.encoder.transformer
+    for one, other in zip(encoded(loaded), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_training_finds_the_right_titles() -> None:
     keras.utils.set_random_seed(0)
     model = model_of(dim=8, augment=False, temperature=0.1, num_layers=1, sampling_correction=None)

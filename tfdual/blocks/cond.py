@@ -63,4 +63,4 @@ class Cond(Block):
         return tuple(self.true.compute_output_shape(input_shape)), tuple(false)
 
     def get_config(self) -> dict:
-        return super().get_config() | {name: serialized(getattr(self, name)) for name in ("condition", "true", "false")}
+        return super().get_config() | serialized({name: getattr(self, name) for name in ("condition", "true", "false")})

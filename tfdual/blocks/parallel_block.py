@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized, serialized_together
+from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
@@ -197,11 +197,9 @@ class ParallelBlock(Block):
         return self.branches[name]
 
     def get_config(self) -> dict:
+        layers = {"branches": self.branches, "pre": self.pre, "post": self.post, "aggregation": self.aggregation}
         return super().get_config() | {
-            "branches": serialized_together(self.branches),
-            "pre": serialized(self.pre),
-            "post": serialized(self.post),
-            "aggregation": serialized(self.aggregation),
+            **serialized(layers),
             "schema": None if self._schema is None else self._schema.to_dict(),
             "strict": self.strict,
         }

@@ -237,10 +237,9 @@ class CrossEncoder(RankingModel):
 
     def get_config(self) -> dict:
         return super().get_config() | {
-            "encoder": serialized(self.encoder),
+            **serialized({"encoder": self.encoder, "features": self.features}),
             "query": self.query,
             "item": self.item,
-            "features": serialized(self.features),
             "join": self.join,
             "pooler": self.pooler,
             "num_layers": self.num_layers,

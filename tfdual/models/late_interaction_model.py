@@ -161,8 +161,7 @@ class LateInteractionModel(DualEncoder):
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self._schema.to_dict(),
-            "encoder": serialized(self.encoder),
-            "item_encoder": serialized(self.item_encoder),
+            **serialized({"encoder": self.encoder, "item_encoder": self.item_encoder}),
             "dim": self.dim,
             "query_length": self.query.max_length,
             "item_length": self.item.max_length,

@@ -146,8 +146,7 @@ class PolyEncoder(DualEncoder):
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self._schema.to_dict(),
-            "encoder": serialized(self.query.encoder),
-            "item": serialized(self._item),
+            **serialized({"encoder": self.query.encoder, "item": self._item}),
             "codes": self.query.count,
             "reduction": self.query.reduction,
             "scale": self._interaction.scale,

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized, serialized_together
+from tfdual._build import build_chain, build_once, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
@@ -189,10 +189,8 @@ class DualEncoderBlock(Block):
 
     def get_config(self) -> dict:
         return super().get_config() | {
-            **serialized_together(self._sides()),
-            "pre": serialized(self.pre),
+            **serialized({**self._sides(), "pre": self.pre, "aggregation": self.aggregation}),
             "post": None,  # a part of the towers by now
-            "aggregation": serialized(self.aggregation),
             "schema": None if self._schema is None else self._schema.to_dict(),
         }
 

@@ -278,7 +278,7 @@ class GraphModel(DualEncoder):
             "graph": self._graph_config,
             "schema": self._schema.to_dict(),
             "encoder": serialized(self.nodes.encoder),
-            "nodes": {node_type: serialized(tower.block) for node_type, tower in self.nodes.towers.items()},
+            "nodes": serialized({node_type: tower.block for node_type, tower in self.nodes.towers.items()}),
             "dim": self.dim,
             "neighbours": self.neighbours,
             "item_bias": self.item_bias,

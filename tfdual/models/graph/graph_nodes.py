@@ -163,6 +163,6 @@ class GraphNodes(keras.layers.Layer):
         return super().get_config() | {
             "nodes": self.stored.nodes,
             "encoder": serialized(self.encoder),
-            "blocks": {node_type: serialized(tower.block) for node_type, tower in self.towers.items()},
+            "blocks": serialized({node_type: tower.block for node_type, tower in self.towers.items()}),
             "dim": self.dim,
         }
