@@ -260,3 +260,22 @@ def test_a_column_that_a_tower_reads_is_named_where_the_rows_lack_it(
     unnamed = items.batch(8).map(prep).map(lambda batch: {"item": batch["item_id"]})
     with pytest.raises(ValueError, match=r"The items lack the columns \['item_id'\].*They have \['item'\]"):
         evaluate(model, queries.batch(8).map(prep), unnamed, (3,))
+
+
+def test_a_bad_row_of_training_and_evaluation_is_told_as_where_it_is_read(
+    model: TwoTowerModel, prep: Preprocessor, table: pa.Table, items: Rows
+) -> None:
+    ages = np.asarray(table["age"]).copy()
+    ages[41] = np.inf
+    place = table.column_names.index("age")
+    bad = tfdual.read(table.set_column(place, "age", pa.array(ages)), prep.input_schema)
+    one = tfdual.TwoTowerModel(model.towers)
+    one.compile(tfdual.LazyAdam(0.01))
+    message = r"^Column 'age' of The table, row 41: the value is infinite.*quarantine='bad-rows.parquet'\)\.$"
+    for what in (
+        lambda: one.fit(bad.batch(8).map(prep), verbose=0),
+        lambda: one.evaluate(bad.batch(8).map(prep), verbose=0),
+        lambda: evaluate(model, bad, items, (3,), prep),
+    ):
+        with pytest.raises(ValueError, match=message):
+            what()

@@ -13,12 +13,13 @@ from tfdual._backend import data_dependent_shapes, replicas
 from tfdual._build import deserialized
 from tfdual._typing import Tensor
 from tfdual.data import Rows
+from tfdual.data.told_plainly import told_plainly
 from tfdual.index import BruteForce, Index
 from tfdual.interactions import InnerProduct, Interaction
 from tfdual.models.contrastive_objective import ContrastiveObjective, column_of
 from tfdual.models.embedding_space import embedding_space
 from tfdual.models.encoded_once import encoded_once
-from tfdual.models.finite_loss import finite_or_stop, told_plainly
+from tfdual.models.finite_loss import finite_or_stop
 from tfdual.models.fit_rows import fit_rows, with_weights
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
@@ -194,7 +195,8 @@ class DualEncoder(SeededModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
-            ValueError: a loss or metrics in `compile()`; labels or weights of classes; a step whose loss is not finite.
+            ValueError: a loss or metrics in `compile()`; labels or weights of classes; a step whose loss is not finite;
+                a bad row.
         """
         refuse_metrics(self)
         x, settings = fit_rows(x, kwargs)
@@ -205,10 +207,11 @@ class DualEncoder(SeededModel):
         """Keras's `evaluate`: the loss among the items of each batch, without correction.
 
         Raises:
-            ValueError: a loss or metrics in `compile()`; labels.
+            ValueError: a loss or metrics in `compile()`; labels; a bad row.
         """
         refuse_metrics(self)
-        return super().evaluate(**with_weights(super().evaluate, x, args, kwargs))
+        with told_plainly():
+            return super().evaluate(**with_weights(super().evaluate, x, args, kwargs))
 
     @functools.cached_property
     def compiled_encode_query(self) -> Callable[[dict[str, Tensor]], Tensor]:

@@ -1,8 +1,6 @@
 """A loss that is no number stops the training before it reaches a weight."""
 
-import contextlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -80,18 +78,6 @@ def finite_or_stop(
         return tf.identity(loss), gradient
 
     return waiting(loss)
-
-
-@contextlib.contextmanager
-def told_plainly() -> Iterator[None]:
-    """What a graph says of a loss that is not finite, as the `ValueError` that it was."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        found = re.search(r"ValueError: (Stopped before step .*)", error.message)
-        if not found:
-            raise
-        raise ValueError(found[1]) from error
 
 
 def _message(loss: float, step: int, kinds: Mapping[str, Mapping[str, np.ndarray]]) -> str:

@@ -11,6 +11,7 @@ from keras import ops
 from tfdual._backend import is_ragged
 from tfdual._build import deserialized
 from tfdual._typing import Tensor
+from tfdual.data.told_plainly import told_plainly
 from tfdual.losses import (
     binary_cross_entropy,
     bpr,
@@ -122,9 +123,11 @@ class RankingModel(SeededModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
+            ValueError: a bad row.
         """
         x, settings = fit_rows(x, kwargs)
-        return super().fit(x, *args, **settings)
+        with told_plainly():
+            return super().fit(x, *args, **settings)
 
     def to_reranker(self, candidates: int = 100) -> Reranker:
         """The second stage of a retriever, for `to_retriever(..., reranker=...)`.

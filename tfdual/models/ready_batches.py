@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfdual._typing import Tensor
 from tfdual.data import Rows
+from tfdual.data.told_plainly import told_plainly
 from tfdual.preprocessing import Preprocessor
 
 BATCH = 4_096
@@ -62,8 +63,9 @@ class ReadyBatches:
             for batch in self._rows:
                 yield batch, batch
         elif self._preprocessor is not None:
-            for batch in self._rows.batch(BATCH):
-                yield batch, self._preprocessor(batch)
+            with told_plainly():
+                for batch in self._rows.batch(BATCH):
+                    yield batch, self._preprocessor(batch)
 
     def require(self, side: str, columns: Sequence[str]) -> None:
         """Refuse rows without a column that a tower reads.
