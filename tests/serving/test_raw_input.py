@@ -1,5 +1,6 @@
 """Raw query columns at the door: what is taken, and what is refused by name."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -122,6 +123,15 @@ def test_frames_and_tables_are_taken_as_read_takes_them(make: Any, arguments: di
     columns = schema(**arguments)
     read = next(iter(tfdual.read(make(), columns).batch(2)))["x"]
     np.testing.assert_array_equal(to_dense(make(), columns)["x"], read)
+
+
+@pytest.mark.parametrize("kind", [list, pa.array, pd.Series, np.array])
+def test_times_may_be_spelled_in_iso_8601(kind: Callable[[list[str]], Any]) -> None:
+    times = kind(["2024-02-10T12:00:00Z", "1969-12-31 23:59:58"])
+    (found,) = to_dense(pa.table({"x": times}) if kind is pa.array else {"x": times}, schema(tags=[Tags.TIME])).values()
+    np.testing.assert_array_equal(found, [1707566400, -2])
+    with pytest.raises(ValueError, match="'x' takes a list of int64"):
+        dense(kind(["noon", "1969-12-31 23:59:58"]) if kind is not pa.array else ["noon"], tags=[Tags.TIME])
 
 
 @pytest.mark.parametrize("values", [[1, None], [1.5, 2.0], ["a", "b"]])

@@ -14,7 +14,7 @@ from tfdual.data.arrow_types import ARROW_TYPES
 from tfdual.data.conform import whole
 from tfdual.data.sources.memory import as_table
 from tfdual.data.values import convert
-from tfdual.schema import ColumnSchema, Schema
+from tfdual.schema import ColumnSchema, Schema, Tags
 
 PADDING: dict[str, Any] = {"string": "", "int64": -1, "int32": -1, "float32": np.nan, "float64": np.nan}
 
@@ -177,7 +177,7 @@ def _check_numbers(values: np.ndarray, column: ColumnSchema) -> None:
 
 
 def _entries(values: Any, column: ColumnSchema) -> Any:
-    """Tensors and arrays as they are, but times as seconds since 1970; and what is missing as its stand-in."""
+    """Tensors and arrays as they are, but times, also as text, in seconds since 1970; what is missing, its stand-in."""
     if isinstance(values, pa.ChunkedArray):
         values = _from_arrow(values, column)
     elif isinstance(values, tf.RaggedTensor):
@@ -186,8 +186,10 @@ def _entries(values: Any, column: ColumnSchema) -> Any:
         values = np.asarray(values)
         if values.dtype.kind == "M":
             values = _seconds(values)
-        elif values.dtype == object:
+        elif values.dtype.kind in "OU":
             values = values.tolist()
+    if Tags.TIME in column.tags and isinstance(values, list | tuple) and any(isinstance(one, str) for one in values):
+        values = _from_arrow(pa.chunked_array([values]), column)
     if not column.nullable or not isinstance(values, list | tuple):
         return values
     return [missing_row(column) if _is_missing(row, column) else row for row in values]
@@ -201,7 +203,7 @@ def _from_arrow(values: pa.ChunkedArray, column: ColumnSchema) -> Any:
     """
     if column.is_list:
         return values.to_pylist()
-    converted, problems = convert(whole(values), ARROW_TYPES[column.dtype])
+    converted, problems = convert(whole(values), ARROW_TYPES[column.dtype], of_time=Tags.TIME in column.tags)
     if problems:
         raise ValueError(f"rows that break a rule: {problems}")
     return converted.to_pylist() if converted.null_count else to_numpy(converted)
