@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
@@ -218,6 +219,38 @@ def test_prune_counts_whole_versions_alone_and_never_frees_the_highest_number(tm
     assert store.numbers() == [3, 5, 6]
 
 
+def test_prune_leaves_what_was_not_published_here(tmp_path: Path) -> None:
+    for name in ("1", "2024"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_text("of another program")
+    store = store_of(tmp_path, 3, 2025, 2026, 2027)
+    assert store.prune(keep=1) == [2025]
+    assert everything(tmp_path / "1") == everything(tmp_path / "2024") == ["saved_model.pb"]
+
+
+def test_a_number_that_another_file_has_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "2").write_text("a file")
+    (tmp_path / "3").symlink_to("nowhere")
+    assert store_of(tmp_path, 3).numbers() == [1, 4, 5]
+
+
+def test_of_a_version_that_is_a_link_the_link_goes(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", 3)
+    (tmp_path / "store" / "1").rename(tmp_path / "elsewhere")
+    (tmp_path / "store" / "1").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "store" / ".deleting-0").symlink_to(tmp_path / "elsewhere")
+    assert store.prune(keep=2) == [1]
+    assert store.numbers() == [2, 3]
+    assert not list((tmp_path / "store").glob(".deleting-*"))
+    assert everything(tmp_path / "elsewhere") == TREE
+
+
+def test_versions_are_named_by_integers_of_numpy_too(tmp_path: Path) -> None:
+    store = store_of(tmp_path, 2)
+    assert (store.promote(np.int64(1)).number, store.resolve(np.int64(1)).name) == (1, "1")
+    assert labels(store) == {"stable": 1}
+
+
 def test_prune_leaves_a_version_that_is_being_read(tmp_path: Path) -> None:
     store = store_of(tmp_path, 3)
     with store.reading(1) as path:
@@ -378,13 +411,14 @@ def test_a_model_config_that_was_changed_by_hand_keeps_its_name_path_and_labels(
     "text, message",
     [
         ("model_config_list {", "is not one that tfdual writes"),
+        ("\xff\xfe", "is not one that tfdual writes"),
         ("logging_config {}", "is not one that tfdual writes: .*logging_config.*Move it away"),
         ("model_config_list { config {} config {} }", "holds one model, .* Received 2"),
     ],
 )
 def test_another_model_config_is_refused_before_anything_is_written(text: str, message: str, tmp_path: Path) -> None:
     store = store_of(tmp_path, 1)
-    (tmp_path / "model.config").write_text(text)
+    (tmp_path / "model.config").write_text(text, encoding="latin-1")
     before = contents(tmp_path)
     for act in (store.list, lambda: store.promote(1), lambda: store.publish(pytest.fail, {})):
         with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""States of random layers, saved with a model: Keras leaves them out of its files."""
+"""What Keras leaves out of a model's files: states of random layers, and which of a model's own layers are frozen."""
 
 from typing import Any
 
@@ -6,16 +6,38 @@ import keras
 import numpy as np
 
 SEEDS = "seeds"
+FROZEN = "frozen_layers"
 
 
 def seed_states(model: keras.Model) -> list[keras.Variable]:
     """The states of the seed generators of all layers, in the order of the layers."""
-    layers = model._flatten_layers(recursive=True, include_self=True)
-    return [generator.state for layer in layers for generator in layer._seed_generators]
+    return [generator.state for layer in _layers(model) for generator in layer._seed_generators]
+
+
+def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+    return list(model._flatten_layers(recursive=True, include_self=True))
 
 
 class SeededModel(keras.Model):
-    """A Keras model whose files hold the states of its random layers, so that training goes on as it would have."""
+    """A Keras model whose files hold all that training goes on from.
+
+    Besides what Keras keeps: the states of random layers, and `trainable` of layers that the model makes by itself.
+    """
+
+    def get_build_config(self) -> dict | None:
+        """Besides Keras's: the places of frozen layers among all."""
+        config, layers = super().get_build_config(), _layers(self)
+        frozen = [place for place, layer in enumerate(layers) if not layer.trainable]
+        return config and config | {FROZEN: [len(layers), *frozen]}
+
+    def build_from_config(self, config: dict) -> None:
+        """Make the weights, and freeze what was frozen before; a model with more or fewer layers keeps its own."""
+        config = dict(config)
+        count, *frozen = config.pop(FROZEN, [0])
+        super().build_from_config(config)
+        layers = _layers(self)
+        for place in frozen if len(layers) == count else ():
+            layers[place].trainable = False
 
     def save_own_variables(self, store: Any) -> None:
         """Besides Keras's: the states of random layers."""

@@ -40,7 +40,7 @@ def version_aside(store: Path) -> Iterator[Path]:
 def remove_leftovers(store: Path) -> None:
     """Remove what dead processes left, as far as this one may; the caller holds the lock of the store."""
     for left in (*store.glob(".writing-*"), *store.glob(".deleting-*")):
-        if not left.is_dir():
+        if left.is_symlink() or not left.is_dir():
             left.unlink(missing_ok=True)
             continue
         with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(left, wait=False):
@@ -48,7 +48,7 @@ def remove_leftovers(store: Path) -> None:
 
 
 def remove_version(path: Path) -> bool:
-    """Remove a version, under a hidden name first; not while a process reads it.
+    """Remove a version, under a hidden name first; not while a process reads it. Of a link, the link alone goes.
 
     The caller holds the lock of the store.
 
@@ -60,7 +60,10 @@ def remove_version(path: Path) -> bool:
         with locked(path, wait=False):
             path.rename(hidden)
             flush_folder(hidden.parent)
-            shutil.rmtree(hidden)
+            if hidden.is_symlink():
+                hidden.unlink()
+            else:
+                shutil.rmtree(hidden)
     except BlockingIOError:
         return False
     return True

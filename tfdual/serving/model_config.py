@@ -45,7 +45,7 @@ def read_labels(folder: Path) -> Labels:
         ValueError: the file is not one that tfdual writes.
     """
     try:
-        text = (folder / MODEL_CONFIG).read_text(encoding="utf-8")
+        text = (folder / MODEL_CONFIG).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return {}
     noted = {
@@ -68,7 +68,7 @@ def base_path(folder: Path) -> str:
     path = folder / MODEL_CONFIG
     if not path.exists():
         raise FileNotFoundError(f"There is no {path}: no version has a label yet. Promote one by `Versions.promote`.")
-    return _parse(folder, path.read_text(encoding="utf-8")).base_path
+    return _parse(folder, path.read_text(encoding="utf-8", errors="replace")).base_path
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def changed_labels(folder: Path, labels: Labels, newest: int) -> Iterator[None]:
     a version that it has loaded.
     """
     path, aside = folder / MODEL_CONFIG, folder / ASIDE
-    config = _parse(folder, path.read_text(encoding="utf-8") if path.exists() else "")
+    config = _parse(folder, path.read_text(encoding="utf-8", errors="replace") if path.exists() else "")
     versions = {newest, *(number for numbers in labels.values() for number in numbers[:2])}
     config.model_version_policy.Clear()
     config.model_version_policy.specific.versions.extend(sorted(versions))

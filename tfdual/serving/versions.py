@@ -3,13 +3,15 @@
 import builtins
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from tfdual.serving.folder_lock import held_for_reading, locked
 from tfdual.serving.hidden_folders import remove_leftovers, remove_version, version_aside
-from tfdual.serving.manifest import faults, flush_folder, write_manifest
+from tfdual.serving.manifest import MANIFEST, faults, flush_folder, write_manifest
 from tfdual.serving.model_config import MODEL_CONFIG, Labels, changed_labels, read_labels
 from tfdual.serving.version import Version, read_version, write_description
 
@@ -63,7 +65,7 @@ class Versions:
             write_description(aside, description)
             write_manifest(aside)
             with locked(self.folder):
-                path = self.folder / str(max([0, *self.numbers()]) + 1)
+                path = self._next_path()
                 labels = self._labels()
                 announced = (self.folder / MODEL_CONFIG).exists()
                 with changed_labels(self.folder, labels, int(path.name)) if announced else contextlib.nullcontext():
@@ -105,7 +107,7 @@ class Versions:
         """Remove old versions, each renamed to a hidden name first.
 
         Kept are the newest, whole ones, what each label names and named before, the one below `stable` where that named
-        nothing before, and any that a process is loading at the moment.
+        nothing before, any that a process is loading at the moment, and what was not published here.
 
         Args:
             keep: int. How many of the newest to keep. Defaults to 2.
@@ -121,7 +123,8 @@ class Versions:
             whole = [number for number in numbers if not faults(self.folder / str(number), checksums=False)]
             named = {number for history in labels.values() for number in history[:2]}
             kept = {*numbers[-1:], *whole[-keep:], *named, *self._below_stable(labels)}
-            return [number for number in numbers if number not in kept and remove_version(self.folder / str(number))]
+            old = [self.folder / str(number) for number in numbers if number not in kept]
+            return [int(path.name) for path in old if (path / MANIFEST).exists() and remove_version(path)]
 
     def verify(self, number: int) -> builtins.list[str]:
         """Read each file of a version; what is wrong with it, a line a file, or nothing.
@@ -180,6 +183,11 @@ class Versions:
         names = [child.name for child in self.folder.iterdir() if child.name.isdecimal() and child.is_dir()]
         return sorted(int(name) for name in names if name == str(int(name)))
 
+    def _next_path(self) -> Path:
+        """Where the next version goes: above all others, and where no other file or link is."""
+        later = (self.folder / str(number) for number in itertools.count(max([0, *self.numbers()]) + 1))
+        return next(path for path in later if not os.path.lexists(path))
+
     def list(self) -> builtins.list[Version]:
         """All versions, ascending; their files are not read.
 
@@ -203,8 +211,8 @@ class Versions:
             yield
 
     def _number(self, version: str | int) -> int:
-        if isinstance(version, int):
-            return version
+        if isinstance(version, Integral):
+            return int(version)
         if version == "latest" and (numbers := self.numbers()):
             return numbers[-1]
         labels = read_labels(self.folder)

@@ -138,7 +138,7 @@ class TextTransformer(keras.layers.Layer):
         training: bool | None = None,
     ) -> Tensor:
         length = ops.shape(ids)[1]
-        whole = self.trainable_layers == ALL
+        whole, training = self.trainable_layers == ALL, bool(training) and self.trainable
         rows = ops.cast(take_rows(self.tokens, ids), self.compute_dtype) + self.positions[:length]
         if added is not None:
             rows = rows + ops.cast(added, rows.dtype)
@@ -146,11 +146,11 @@ class TextTransformer(keras.layers.Layer):
             rows = ops.concatenate([rows, ops.cast(joined, rows.dtype)[:, None]], axis=1)
             mask = ops.pad(mask, [[0, 0], [0, 1]], constant_values=True)
         rows = normalized(rows, self.norm_gamma, self.norm_beta, self.epsilon)
-        rows = ops.reshape(self.dropped(rows, training=bool(training) and whole), (-1, self.dim))
+        rows = ops.reshape(self.dropped(rows, training=training and whole), (-1, self.dim))
         for place, layer in enumerate(self.layers):
             if place == self.frozen_layers and not whole and joined is None:
                 rows = ops.stop_gradient(rows)
-            rows = layer(rows, mask, training=bool(training) and place >= self.frozen_layers)
+            rows = layer(rows, mask, training=training and place >= self.frozen_layers)
         if not self.trainable_layers and joined is None:
             rows = ops.stop_gradient(rows)
         states = ops.reshape(rows, (-1, length if joined is None else length + 1, self.dim))
