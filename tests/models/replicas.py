@@ -136,6 +136,7 @@ def factors(strategy: tf.distribute.Strategy, case: str) -> list[np.ndarray]:
         start = keras.initializers.RandomNormal(0, 1, seed=3)
         made = MatrixFactorizationModel(schema, dim=4, initializer=start, sampling_correction=False, **options)
         made.compile(keras.optimizers.SGD(1.0))
+    made.compiled_encode_item({"item": tf.constant([1])})  # as an evaluation before training
     loss = made.fit(rows, verbose=0).history["loss"][0]
     return [*made.get_weights(), np.array(loss), np.array(made.evaluate(rows, verbose=0))]
 

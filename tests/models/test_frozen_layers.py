@@ -68,7 +68,14 @@ def made_whole(kind: type[DualEncoder]) -> list[keras.Variable]:
 
 def test_a_frozen_transformer_drops_nothing_in_training() -> None:
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
-    sizes = {"num_layers": 1, "num_heads": 2, "dim": 8, "feed_forward_dim": 16, "dropout": 0.5, "trainable_layers": "all"}
+    sizes = {
+        "num_layers": 1,
+        "num_heads": 2,
+        "dim": 8,
+        "feed_forward_dim": 16,
+        "dropout": 0.5,
+        "trainable_layers": "all",
+    }
     encoder = TextEncoder(WordPieceTokenizer(pieces), TextTransformer(6, **sizes))
     texts = tf.constant(["a b a", "b"])
     expected = encoder(texts, training=False)
