@@ -76,6 +76,16 @@ def test_quotes_that_are_text_stay_and_swallow_nothing(tmp_path: Path) -> None:
     assert validate(write_news(tmp_path), NEWS, csv=CsvFormat(quote=None)).is_valid
 
 
+def test_text_that_holds_the_separator_is_told_to_name_another(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("yes\nwell, no\n")
+    schema = Schema([ColumnSchema("answer", dtype="string")])
+    lines = CsvFormat(quote=None, column_names=["answer"])
+    with pytest.raises(ValueError, match=r"more of them than there are names, .*separator='\\t'.* Received 'well, no'"):
+        read(tmp_path / "a.csv", schema, csv=lines).take(2)
+    lines = CsvFormat(separator="\t", quote=None, column_names=["answer"])
+    assert read(tmp_path / "a.csv", schema, csv=lines).take(2) == [{"answer": "yes"}, {"answer": "well, no"}]
+
+
 def test_a_row_of_a_tsv_that_swallowed_others_is_malformed(tmp_path: Path) -> None:
     path = write_news(tmp_path)
     report = validate(path, NEWS)

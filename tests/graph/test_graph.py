@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfdual
 from tests.graph.small import BOUGHT, NEXT, degrees_by_hand, matrix, small_graph
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, Schema, Tags
 from tfdual.graph import Graph, Relation
+from tfdual.preprocessing import Passthrough
 
 SCHEMA = Schema(
     [
@@ -45,6 +47,19 @@ def test_rows_that_repeat_a_pair_count() -> None:
 def test_unknown_ids_make_no_edge() -> None:
     graph = Graph.from_rows({"user_id": [0, 1, 2], "item_id": [3, 0, 4]}, SCHEMA)
     assert pairs(graph, ("user_id", "interacts", "item_id")) == [(2, 4, 1)]
+
+
+def test_all_ids_of_unknown_values_make_no_edge() -> None:
+    schema = Schema(
+        [
+            ColumnSchema("user_id", [Tags.USER_ID], domain("user_id", 5) | {"shared_ids": 3}),
+            ColumnSchema(
+                "item_id", [Tags.ITEM_ID], domain("item_id", 7) | {"shared_ids": 7}
+            ),  # hashed: 0 alone is unknown
+        ]
+    )
+    graph = Graph.from_rows({"user_id": [0, 1, 2, 3, 4], "item_id": [3, 3, 3, 1, 0]}, schema)
+    assert pairs(graph, ("user_id", "interacts", "item_id")) == [(3, 1, 1)]
 
 
 @pytest.mark.parametrize("ragged", [True, False])
@@ -161,6 +176,18 @@ def test_a_graph_without_edges_is_one() -> None:
         ({"user_id": [1]}, {"edges": [("user_id", "x", "sku")]}, "no column 'sku'"),
         ({"genres": [[1]], "also": [[1]]}, {"edges": [("genres", "x", "also")]}, "hold lists"),
         ({"user_id": [1], "item_id": [1]}, {"weights": "price"}, "lack the column 'price'"),
+        ({"user_id": [1], "item_id": [1]}, {"edges": [("user_id", "item_id")]}, r"Received \('user_id', 'item_id'\)"),
+        ({"user_id": [1], "item_id": [1]}, {"edges": ["user_id"]}, "target column.* Received 'user_id'"),
+        (
+            {"user_id": [1], "item_id": [1], "also": tf.ragged.constant([[1, 2]])},
+            {"weights": "also"},
+            "one number a row. 'also' holds lists",
+        ),
+        (
+            {"user_id": [1, 2], "item_id": [1, 1], "rating": [-0.5, 1]},
+            {"weights": "rating"},
+            r"'rating' holds \[-0.5\].* Preprocessor\(schema, \{'rating': Passthrough\(\)\}\), or tag .* WEIGHT",
+        ),
     ],
 )
 def test_bad_rows_are_refused(rows: object, options: dict, message: str) -> None:
@@ -168,11 +195,30 @@ def test_bad_rows_are_refused(rows: object, options: dict, message: str) -> None
         Graph.from_rows(rows, SCHEMA, **options)
 
 
+@pytest.mark.parametrize("tags", [[], [Tags.WEIGHT]])
+def test_weights_are_the_numbers_of_the_rows_if_they_pass_through(tags: list) -> None:
+    schema = Schema([*SCHEMA.select_by_name(["user_id", "item_id"]), ColumnSchema("stars", tags, dtype="float32")])
+    rows = tfdual.read({"user_id": [3, 3, 4], "item_id": [5, 6, 6], "stars": [1.0, 5.0, 4.0]}, schema)
+    prep = tfdual.Preprocessor(schema, {} if tags else {"stars": Passthrough()}).adapt(rows)
+    graph = Graph.from_rows(rows.batch(2).map(prep), prep.schema, weights="stars")
+    assert sorted(pairs(graph, ("user_id", "interacts", "item_id"))) == [(1, 1, 5), (1, 2, 1), (2, 1, 4)]
+
+
 def test_rows_that_are_no_columns_are_refused() -> None:
     with pytest.raises(TypeError, match="Received list"):
         Graph.from_rows([[1, 2]], SCHEMA)
     with pytest.raises(ValueError, match="tagged USER_ID"):
         Graph.from_rows({"item_id": [1]}, SCHEMA.select_by_name("item_id"))
+
+
+def test_nodes_of_unknown_values_need_no_row_of_columns() -> None:
+    graph, rows = Graph({"item": 5}, {}), [{"item": np.array([4, 3]), "price": np.array([0.4, 0.3], "f4")}]
+    found = graph.with_columns("item", rows, unknown=3).columns["item"]
+    np.testing.assert_allclose(found["dense:price"], [0, 0, 0, 0.3, 0.4], rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"2 nodes of 'item' have no row, such as \[1, 2\].* from 1 on; .*unknown=\.\.\."
+    ):
+        graph.with_columns("item", rows)
 
 
 def test_nodes_without_a_row_of_columns_are_refused() -> None:

@@ -15,7 +15,7 @@ from tests.models.fresh_process import require_equal_answers
 from tests.models.trained_alike import require_equal_training, saved_and_loaded
 from tests.sample_columns import domain
 from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, LazyAdam, MLPBlock, Schema, Tags, losses
-from tfdual.graph import GCN, Graph, GraphEncoder, GraphSAGE, LightGCN, NeighbourSampler
+from tfdual.graph import GCN, Graph, GraphEncoder, GraphSAGE, LightGCN, NeighbourSampler, Relation
 from tfdual.models import GraphModel, LightGCNModel
 from tfdual.negatives import InBatch, Uniform
 
@@ -257,6 +257,25 @@ def test_a_node_that_the_graph_lacks_is_embedded_by_its_neighbours() -> None:
         frozen.encode_query(batch())
 
 
+def test_all_ids_of_unknown_values_are_unknown_nodes() -> None:
+    schema = Schema(
+        [column.with_properties({"shared_ids": 3}) for column in SCHEMA.select_by_name(["user_id", "item_id"])]
+    )
+    schema = Schema([*schema, SCHEMA["history"]])
+    keras.utils.set_random_seed(5)
+    made = LightGCNModel(Graph.from_rows(liked(), schema), schema, DIM, 2, neighbours=["history"])
+    frozen = made.freeze()
+    history = tf.ragged.constant([[5, 6], [5, 6], [5, 6], [5, 1, 6, 2], [1, 2], []], dtype=tf.int64)
+    found = frozen.encode_query({"user_id": tf.constant([0, 1, 2, 1, 1, 2], tf.int64), "history": history}).numpy()
+    np.testing.assert_allclose(found[1:4], found[[0, 0, 0]], rtol=1e-5)  # unknown items are no neighbours
+    users = made.encode_query({"user_id": tf.range(3, USERS)}).numpy()
+    np.testing.assert_allclose(found[4:], [users.mean(axis=0)] * 2, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found[0], found[4], atol=1e-3)
+    known = frozen.encode_query({"user_id": tf.constant([3], tf.int64), "history": history[:1]})
+    np.testing.assert_allclose(known, users[:1], rtol=1e-4, atol=1e-6)
+    assert not frozen.encode_item({"item_id": tf.constant([0, 1, 2])}).numpy().any()
+
+
 @pytest.mark.parametrize("aggregator", ["mean", "max"])
 def test_graph_sage_embeds_an_unseen_node_as_one_of_the_graph_that_is_like_it(aggregator: str) -> None:
     made = column_model(GraphSAGE([5, 3], aggregator, activation="tanh"), neighbours=["history"])
@@ -471,6 +490,68 @@ def test_neighbours_of_a_domain_that_no_relation_leads_from_are_refused() -> Non
     schema = Schema([*SCHEMA, ColumnSchema("friends", [Tags.USER], domain("user_id", USERS), is_list=True)])
     with pytest.raises(ValueError, match="from which 0 relations lead to 'user_id'"):
         GraphModel(graph(), schema, neighbours=["friends"])
+
+
+def several_relations() -> tuple[Graph, Schema]:
+    """Users 1 and 2 bought items 1 and 2, saw 3 and 4, and follow users 5 and 6."""
+    named = [("has", "item_id", ITEMS), ("seen", "item_id", ITEMS), ("friends", "user_id", USERS)]
+    lists = [ColumnSchema(name, [Tags.USER], domain(of, count), is_list=True) for name, of, count in named]
+    bought, saw, follow = (
+        ("user_id", "bought", "item_id"),
+        ("user_id", "saw", "item_id"),
+        ("user_id", "follow", "user_id"),
+    )
+    edges = {bought: ([1, 2], [1, 2]), saw: ([1, 2], [3, 4]), follow: ([1, 2], [5, 6])}
+    return Graph({"user_id": USERS, "item_id": ITEMS}, edges), Schema(
+        [*SCHEMA.select_by_name(["user_id", "item_id"]), *lists]
+    )
+
+
+def test_lists_of_neighbours_stand_for_the_relations_that_are_named(tmp_path: Path) -> None:
+    both, schema = several_relations()
+    relations = {
+        "has": ("user_id", "bought", "item_id"),
+        "seen": ("user_id", "saw", "item_id"),
+        "friends": ("user_id", "follow", "user_id"),
+    }
+    made = GraphModel(both, schema, GraphSAGE([5, 3]), dim=DIM, neighbours=relations)
+    made.build()
+    made.nodes.tables["user_id"].embeddings.assign(np.ones((USERS, DIM), "f4") * (np.arange(USERS) > 2)[:, None])
+    frozen, known = made.freeze(), made.encode_query({"user_id": tf.constant([1, 2])}).numpy()
+    lists = {"has": [[1], [2], [4]], "seen": [[3], [4], [2]], "friends": [[5], [6], [6]]}
+    queries = {name: tf.ragged.constant(rows, dtype=tf.int64) for name, rows in lists.items()}
+    found = frozen.encode_query({"user_id": tf.constant([0, 0, 0])} | queries).numpy()
+    np.testing.assert_allclose(found[:2], known, rtol=1e-4, atol=1e-6)  # their own rows are zeros, as unknown ones' are
+    assert not np.allclose(found[2], known[1], atol=1e-3)
+    assert made.query_end.neighbours == {Relation(*relations[name]).inverse: name for name in relations}
+    again = saved_and_loaded(made, tmp_path)
+    np.testing.assert_allclose(
+        again.freeze().encode_query({"user_id": tf.constant([0, 0, 0])} | queries), found, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "message"),
+    [
+        (
+            ["has"],
+            r"from which 2 relations lead to 'user_id'.*neighbours=\{'has': relation\}, one of \[\('user_id', 'bought'",
+        ),
+        (["friends"], r"from which 2 relations lead to 'user_id'.*\('user_id', 'follow', 'user_id'\)"),
+        ({"has": ("user_id", "wants", "item_id")}, r"Received \('user_id', 'wants', 'item_id'\). Name it"),
+        (dict.fromkeys(["has", "seen"], ("user_id", "saw", "item_id")), "'has' and 'seen' both stand for"),
+    ],
+)
+def test_lists_that_dont_tell_their_relation_are_refused(neighbours: object, message: str) -> None:
+    both, schema = several_relations()
+    with pytest.raises(ValueError, match=message):
+        GraphModel(both, schema, neighbours=neighbours)
+
+
+@pytest.mark.parametrize("relation", [("user_id", "interacts", "item_id"), ("item_id", "~interacts", "user_id"), None])
+def test_a_relation_may_be_named_from_either_end(relation: tuple | None) -> None:
+    made = table_model(neighbours={"history": ("user_id", "interacts", "item_id"), "buyers": relation})
+    assert made.item_end.neighbours == {Relation("user_id", "interacts", "item_id"): "buyers"}
 
 
 def test_ids_outside_the_graph_get_row_0() -> None:

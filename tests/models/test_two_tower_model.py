@@ -249,6 +249,22 @@ def test_towers_that_aggregate_are_refused() -> None:
         TwoTowerModel(TwoTowerBlock(SCHEMA, keras.layers.Dense(4), aggregation="cosine"))
 
 
+@pytest.mark.parametrize("options", [{}, {"query_tower": MLPBlock([4])}])
+def test_a_schema_in_place_of_the_towers_is_pointed_to_their_block(options: dict) -> None:
+    with pytest.raises(
+        TypeError, match=r"TwoTowerModel\(TwoTowerBlock\(schema, query_tower=\.\.\.\)\)\. Received Schema"
+    ):
+        TwoTowerModel(SCHEMA, **options)
+
+
+@pytest.mark.parametrize("name", ["query_tower", "logits_temperature"])
+def test_arguments_that_there_are_not_are_refused_by_name(name: str) -> None:
+    with pytest.raises(
+        TypeError, match=rf"no arguments \['{name}'\]. It takes .*item_id, .*temperature, .*TwoTowerBlock"
+    ):
+        sample_model(**{name: 0.1})
+
+
 def test_schema_without_one_item_id_is_refused_unless_it_is_named() -> None:
     columns = [ColumnSchema("age", [Tags.USER], dtype="float32"), ColumnSchema("price", [Tags.ITEM], dtype="float32")]
     for others in ([], [ColumnSchema(name, [Tags.ITEM_ID], domain(name, 5)) for name in "ab"]):
@@ -280,16 +296,14 @@ def test_labels_are_refused() -> None:
 
 def test_loss_of_keras_is_refused() -> None:
     model = id_model()
-    model.compile(LazyAdam(), loss="mse", run_eagerly=True)
     with pytest.raises(ValueError, match=r"has a loss of its own. Leave `loss` out of compile"):
-        model.fit(pairs(), verbose=0)
+        model.compile(LazyAdam(), loss="mse", run_eagerly=True)
 
 
 def test_metrics_of_keras_are_refused() -> None:
     model = id_model()
-    model.compile(LazyAdam(), metrics=["accuracy"])
     with pytest.raises(ValueError, match=r"Leave metrics out of compile\(\), .*CorpusEvaluation"):
-        model.fit(pairs(), verbose=0)
+        model.compile(LazyAdam(), metrics=["accuracy"])
 
 
 @pytest.mark.slow

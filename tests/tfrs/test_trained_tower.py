@@ -94,6 +94,17 @@ def test_an_output_that_is_no_vector_a_row_is_refused(output, shown: str) -> Non
         TrainedTower(Tower(output), USER).width()
 
 
+@pytest.mark.parametrize(
+    ("schema", "given"), [(USER, "the tensor of 'user'"), (BOTH, r"a dict of \['user', 'age'\]")], ids=["one", "two"]
+)
+def test_columns_that_the_tower_reads_and_its_schema_lacks_are_told_by_those_given(schema: Schema, given: str) -> None:
+    tower = TrainedTower(Tower(lambda inputs, rows: tf.gather(rows, inputs["user"] + inputs["shop"])), schema)
+    with pytest.raises(
+        ValueError, match=rf"can't be called with {given}\. .*schema name the raw columns .*`query_model`"
+    ):
+        tower.width()
+
+
 def test_variables_that_an_export_would_lack_are_named() -> None:
     elsewhere = {"rows": tf.Variable([[1.0, 2.0]], name="elsewhere")}
     with pytest.raises(ValueError, match=r"\['elsewhere:0'\].*Assign what holds them"):

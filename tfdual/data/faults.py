@@ -14,9 +14,10 @@ RULES = {
     "missing column": "the source lacks the column. Add it, or take it out of the schema",
     "duplicate column": "the source has two columns of that name. Rename one",
     "duplicate feature": "the feature id stands more than once in the row. Keep one",
-    "malformed": "the row can't be parsed, or a quote in it swallows others. Correct the file; where quotes inside the "
-    "fields of a CSV stand behind a backslash, pass csv=CsvFormat(escape='\\\\'), and where they are text like any "
-    "other, csv=CsvFormat(quote=None)",
+    "malformed": "the row can't be parsed, or a quote in it swallows others. Correct the file. Of a CSV: where fields "
+    "hold the separator, so that a row has more of them than there are names, name one that none holds, "
+    "csv=CsvFormat(separator='\\t'); where quotes inside the fields stand behind a backslash, pass "
+    "csv=CsvFormat(escape='\\\\'); and where they are text like any other, csv=CsvFormat(quote=None)",
     "dtype": "the value is not of the column's dtype. Correct it, or the dtype",
     "time": "the value is no time of the column's dtype. Write it as ISO 8601, such as 2020-08-01T12:00:03Z, or as "
     "seconds since 1970; fractions of seconds need float64",

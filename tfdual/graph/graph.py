@@ -70,14 +70,15 @@ class Graph:
         """The graph of rows: an edge for each pair of values of two columns that stand in one row.
 
         The type of a node is the name of its column's domain, so that columns of one domain name the same nodes. Pairs
-        in which an id is 0, an unknown value, make no edge.
+        in which an id is of an unknown value, 0 or below the column's `"shared_ids"`, make no edge.
 
         Args:
             rows: batches of model-ready columns, such as `rows.batch(4096).map(preprocessor)`; or one such batch.
             schema: Schema. Of model-ready columns, whose domains say how many nodes there are.
             edges: (source column, name, target column) each; one of both may hold lists. Defaults to `None`:
                 one relation, from the column tagged `USER_ID` to that tagged `ITEM_ID`, called `"interacts"`.
-            weights: str. A column with a weight a row. Defaults to `None`: 1 each, so that an edge counts its rows.
+            weights: str. A column with a weight above 0 a row; one tagged `WEIGHT` keeps its numbers in a
+                `Preprocessor`. Defaults to `None`: 1 each, so that an edge counts its rows.
 
         Raises:
             ValueError: a column that is missing, or of unknown size; lists on both sides; and as `Graph` does.
@@ -95,21 +96,22 @@ class Graph:
         return cls(node_counts(schema, chosen), found)
 
     def with_columns(
-        self, node_type: str, batches: Iterable[Mapping[str, Tensor]], column: str | None = None
+        self, node_type: str, batches: Iterable[Mapping[str, Tensor]], column: str | None = None, unknown: int = 1
     ) -> "Graph":
         """A graph whose nodes of a type have columns, for encoders of features to read.
 
         Args:
             node_type: str.
-            batches: model-ready columns, one row a node; node 0, every unknown value, needs none.
+            batches: model-ready columns, one row a node.
             column: str. The column of the nodes' ids. Defaults to `None`: that of the type's name.
+            unknown: int. How many first nodes stand for unknown values, and need no row. Defaults to 1.
 
         Raises:
             ValueError: another type; a node without a row; and as `tfdual.negatives.Catalogue` does.
         """
         if node_type not in self.nodes:
             raise ValueError(f"There are no nodes of the type '{node_type}'. There are {sorted(self.nodes)}.")
-        arrays = columns_by_id(node_type, batches, column or node_type, self.nodes[node_type])
+        arrays = columns_by_id(node_type, batches, column or node_type, self.nodes[node_type], unknown)
         return Graph(self.nodes, self.edges, self.columns | {node_type: arrays})
 
     @property

@@ -11,20 +11,21 @@ SHOWN = 5
 
 
 def columns_by_id(
-    node_type: str, batches: Iterable[Mapping[str, Tensor]], column: str, count: int
+    node_type: str, batches: Iterable[Mapping[str, Tensor]], column: str, count: int, unknown: int = 1
 ) -> dict[str, np.ndarray]:
     """Arrays whose row i is of node i: `dense:<column>`, or `values:<column>` and `row_splits:<column>` of lists.
 
-    Node 0, which stands for every unknown value, has zeros and empty lists unless there is a row for it.
+    A node that stands for unknown values has zeros and empty lists unless there is a row for it.
 
     Args:
         node_type: str. For messages.
         batches: model-ready columns, one row a node.
         column: str. The column of their ids.
         count: int. How many nodes there are.
+        unknown: int. How many of the first stand for unknown values. Defaults to 1.
 
     Raises:
-        ValueError: an id outside the nodes, or a node other than 0 without a row; and what `Catalogue` refuses.
+        ValueError: an id outside the nodes, or a node of a known value without a row; and what `Catalogue` refuses.
     """
     catalogue = Catalogue(batches, column)
     ids = catalogue.ids
@@ -34,10 +35,10 @@ def columns_by_id(
         )
     row = np.full(count, -1)
     row[ids] = np.arange(len(ids))
-    if (missing := np.flatnonzero(row[1:] < 0) + 1).size:
+    if (missing := np.flatnonzero(row[unknown:] < 0) + unknown).size:
         raise ValueError(
             f"{len(missing)} nodes of '{node_type}' have no row, such as {missing[:SHOWN].tolist()}. Give one for each "
-            "node but 0."
+            f"node from {unknown} on; where more first ids are of unknown values, say how many: unknown=..."
         )
     arrays: dict[str, np.ndarray] = {}
     for name, tensor in catalogue.arrays.items():

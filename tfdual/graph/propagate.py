@@ -78,6 +78,7 @@ def over_given_neighbours(
     vectors: Tensor,
     messages: Sequence[Mapping[Relation, Tensor]],
     neighbours: Mapping[Relation, Tensor],
+    unknown: Mapping[str, int],
 ) -> tuple[Tensor, Tensor]:
     """The embeddings of nodes that aren't in the graph, of their own vectors and the lists of their neighbours.
 
@@ -89,12 +90,16 @@ def over_given_neighbours(
         messages: for each layer, by relation, what all nodes of its source type send, `(nodes, width)`.
         neighbours: by relation, ids of the neighbours, ragged `(rows, None)` or padded with 0; one outside the nodes is
             none. One that repeats is an edge of that weight where edges have weights, else it counts once.
+        unknown: by type of nodes, how many first ids stand for unknown values, which are no neighbours.
 
     Returns:
         `(rows, dim)`, and how many neighbours each has, `(rows,)`.
     """
     count = ops.shape(vectors)[0]
-    flat = {relation: _flat(lists, ops.shape(messages[0][relation])[0]) for relation, lists in neighbours.items()}
+    flat = {
+        relation: _flat(lists, unknown[relation.source], ops.shape(messages[0][relation])[0])
+        for relation, lists in neighbours.items()
+    }
     if not encoder.symmetric:
         flat = {relation: (_once_a_row(*lists), lists[1]) for relation, lists in flat.items()}
     degrees = ops.zeros_like(vectors[:, 0], dtype="float32")
@@ -116,10 +121,10 @@ def over_given_neighbours(
     return encoder.finish(layers), degrees
 
 
-def _flat(lists: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
-    """All ids, 0 for those outside the `nodes`, and the row of each."""
+def _flat(lists: Tensor, first: int, nodes: int) -> tuple[Tensor, Tensor]:
+    """All ids, 0 for those outside `first .. nodes - 1`, and the row of each."""
     ids = lists.flat_values if is_ragged(lists) else ops.reshape(lists, (-1,))
-    return ops.where(ops.logical_and(ids > 0, ids < nodes), ids, 0), rows_of_values(lists)
+    return ops.where(ops.logical_and(ids >= first, ids < nodes), ids, 0), rows_of_values(lists)
 
 
 def _once_a_row(ids: Tensor, rows: Tensor) -> Tensor:

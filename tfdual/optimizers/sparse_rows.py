@@ -1,8 +1,10 @@
 """Gradients that hold single rows of a table: sums of repeated rows, and functions of their values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
+from keras import ops
 
 from tfdual._typing import Tensor
 
@@ -19,6 +21,16 @@ def nonzero_rows(gradient: Tensor) -> tf.IndexedSlices:
     others = tf.range(1, tf.rank(gradient))
     rows = tf.where(tf.reduce_any(tf.not_equal(gradient, 0), axis=others))[:, 0]
     return tf.IndexedSlices(tf.gather(gradient, rows), rows, tf.shape(gradient, tf.int64))
+
+
+def all_finite(gradients: Sequence[Any]) -> Tensor:
+    """Whether no gradient holds NaN or infinity; a bool scalar. None among them is passed over.
+
+    Keras's own check writes the rows of a sparse gradient over one another, so that a finite one can hide another.
+    """
+    given = [one for one in gradients if one is not None]
+    values = [one.values if isinstance(one, tf.IndexedSlices) else one for one in given]
+    return ops.all(ops.stack([ops.all(ops.isfinite(value)) for value in values]))
 
 
 def on_summed_rows(function: Callable[[list], list], gradients: list) -> list:

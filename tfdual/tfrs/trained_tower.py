@@ -16,6 +16,10 @@ from tfdual.serving.raw_input import tensor_spec
 from tfdual.tfrs.legacy_keras import check_keras
 
 Columns = dict[str, Tensor]
+ADVICE = (
+    "Let its schema name the raw columns that it reads, and those alone; as_dict=True gives a tower of one column a "
+    "dict. Of a model that holds both towers, pass one of these, such as its `query_model`."
+)
 KEPT = (tf.Variable, tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
 
 
@@ -92,10 +96,10 @@ class TrainedTower:
         """Raw columns, lists ragged -> `(batch, dim)`.
 
         Raises:
-            ValueError: the tower gives anything else.
+            ValueError: the tower gives anything else, or can't be called with these columns.
         """
         inputs = {name: columns[name] for name in self.schema.column_names}
-        output = self._traced(inputs if self.takes_dict else inputs[self.schema.first.name])
+        output = self._called(inputs if self.takes_dict else inputs[self.schema.first.name])
         if not isinstance(output, tf.Tensor) or not output.dtype.is_floating or output.shape.rank not in (2, None):
             shown = f"{output.dtype.name} {output.shape}" if isinstance(output, tf.Tensor) else type(output).__name__
             raise ValueError(
@@ -103,6 +107,18 @@ class TrainedTower:
                 f"{shown}. Flatten or pool its output."
             )
         return output
+
+    def _called(self, inputs: Tensor | Columns) -> Any:
+        try:
+            return self._traced(inputs)
+        except tf.errors.OpError:  # of values, not of columns
+            raise
+        except Exception as error:
+            raise ValueError(f"The tower can't be called {self._given()}. {ADVICE}") from error
+
+    def _given(self) -> str:
+        names = self.schema.column_names
+        return f"with a dict of {names}" if self.takes_dict else f"with the tensor of '{names[0]}'"
 
     def width(self) -> int | None:
         """Width of the embeddings, or None where the tower's graph doesn't tell.

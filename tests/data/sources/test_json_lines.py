@@ -104,6 +104,14 @@ def test_objects_over_several_lines_only_are_no_json_lines(tmp_path: Path) -> No
         read(tmp_path / "a.jsonl", SCHEMA)
 
 
+def test_dicts_of_python_are_told_how_to_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("".join(f"{row}\n" for row in PLAIN))
+    with pytest.raises(
+        ValueError, match=r"a JSON object\. Its lines are dicts of Python, which `ast.literal_eval` reads"
+    ):
+        read(tmp_path / "a.json", SCHEMA)
+
+
 def test_a_column_that_appears_after_the_first_rows_is_read(tmp_path: Path) -> None:
     schema = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string", properties={"nullable": True})])
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n{"id": 2, "name": null}\n{"id": 3, "name": "c"}\n')

@@ -51,7 +51,8 @@ class JsonLinesSource(Source):
             if (block := next(self._byte_blocks(label), b"")).strip():
                 found[label] = _schema_of(block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1])
                 if not found[label].names:
-                    raise ValueError(f"{label} can't be read as JSON lines: no line of its start is a JSON object.")
+                    problem = f"{label} can't be read as JSON lines: no line of its start is a JSON object."
+                    raise ValueError(problem + _of_python(block))
         if not found:
             raise ValueError(f"{self.name} has no rows: no line stands in it. Write at least one row.")
         return found
@@ -89,6 +90,16 @@ class JsonLinesSource(Source):
                     rest += read
             if rest:
                 yield rest + b"\n"
+
+
+def _of_python(block: bytes) -> str:
+    """What to do with lines that are dicts of Python."""
+    if not block.startswith((b"{'", b"{u'")):
+        return ""
+    return (
+        " Its lines are dicts of Python, which `ast.literal_eval` reads: pass read() a pandas frame of these, or write "
+        "them again by `json.dumps`."
+    )
 
 
 def _schema_of(block: bytes) -> pa.Schema:

@@ -17,7 +17,7 @@ from tfdual.models.contrastive_objective import column_of
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.graph.frozen_until_changed import FrozenUntilChanged, on_first_call
 from tfdual.models.graph.graph_nodes import GraphNodes, Layers
-from tfdual.models.graph.node_ends import NodeEnd, ends_of
+from tfdual.models.graph.node_ends import Neighbours, NodeEnd, ends_of, plain
 from tfdual.models.graph.node_vectors import NodeVectors
 from tfdual.models.graph.once_a_step import OnceAStep
 from tfdual.models.graph.propagated_model import PropagatedModel
@@ -50,8 +50,9 @@ class GraphModel(DualEncoder):
             `InputBlock(schema, aggregation="concat") >> MLPBlock([64])`. Other types have a row of a table each.
         dim: int. Width of these rows. Defaults to 64.
         neighbours: names of columns of id lists, tagged `USER` or `ITEM`: neighbours of a query's or an item's node
-            that the graph doesn't have. `[]`: such a node is embedded by the columns of its block alone. Defaults to
-            `None`: it is not embedded, and a request needs the id alone.
+            that the graph doesn't have; where several relations lead from such nodes to it, a mapping of the names ->
+            (source, name, target), as of edges from the node. `[]`: such a node is embedded by the columns of its block
+            alone. Defaults to `None`: it is not embedded, and a request needs the id alone.
         item_bias: bool. Add a learned number for each item to its score; the embeddings are wider by 1 then.
             Defaults to `False`.
         post: `"l2-norm"`, a Keras layer, or None; the last step of both sides. Defaults to `None`.
@@ -66,7 +67,7 @@ class GraphModel(DualEncoder):
 
     Raises:
         ValueError: not one column with each tag, or one of another size than the graph's nodes; blocks for types that
-            aren't there, or have no columns; a list of neighbours that no relation leads from; a negative `l2`; and
+            aren't there, or have no columns; lists of neighbours that don't tell their relation; a negative `l2`; and
             what the options refuse.
 
     Example:
@@ -90,7 +91,7 @@ class GraphModel(DualEncoder):
         encoder: GraphEncoder | None = None,
         nodes: Mapping[str, LayerLike] | None = None,
         dim: int = 64,
-        neighbours: Sequence[str] | None = None,
+        neighbours: Neighbours | None = None,
         item_bias: bool = False,
         post: LayerLike | None = None,
         initializer: Initializer = "uniform",
@@ -107,7 +108,7 @@ class GraphModel(DualEncoder):
         super().__init__(item[0], **options)
         self._schema, self._graph_config = schema, graph.to_config()
         self.dim, self.item_bias = dim, item_bias
-        self.neighbours = None if neighbours is None else list(neighbours)
+        self.neighbours = plain(neighbours)
         self.initializer, self.l2 = initializer, l2
         self.query_end, self.item_end = ends_of(graph, schema, query, item, self.neighbours or [])
         self.nodes = GraphNodes(
@@ -225,7 +226,8 @@ class GraphModel(DualEncoder):
                 every = ops.arange(end.nodes)
                 found = with_one(found) if end is self.query_end else with_bias(found, self.biases.rows(every))
             # An unknown query of which nothing is known asks for what all ask for; such an item is nobody's.
-            unknown = ops.mean(found[1:], axis=0, keepdims=True) if end is self.query_end else ops.zeros_like(found[:1])
+            known, none = found[end.first_known :], ops.zeros_like(found[:1])
+            unknown = ops.mean(known, axis=0, keepdims=True) if end is self.query_end else none
             vectors.table.assign(ops.concatenate([unknown, found[1:]], axis=0))
             if vectors.unseen is not None:
                 own = [self.nodes.encoder, self.nodes.towers.get(end.node_type), post]

@@ -13,7 +13,7 @@ from tfdual.models.graph.unseen_nodes import UnseenNodes
 
 
 class NodeVectors(keras.layers.Layer):
-    """A known node's row of a table. An unknown one, of an id that is 0 or outside of it, has row 0, or is embedded.
+    """A known node's row of a table. An unknown one has row 0, or is embedded.
 
     Args:
         end: NodeEnd. Which nodes.
@@ -42,7 +42,7 @@ class NodeVectors(keras.layers.Layer):
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
         ids = inputs[self.end.column]
-        known = ops.logical_and(ids > 0, ids < self.end.nodes)
+        known = ops.logical_and(ids >= self.end.first_known, ids < self.end.nodes)
         rows = take_rows(self.table, ops.where(known, ids, 0))
         if self.unseen is None:
             return rows

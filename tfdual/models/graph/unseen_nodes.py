@@ -100,7 +100,7 @@ class UnseenNodes(keras.layers.Layer):
             for relations, tables in zip(self._relations, self.tables, strict=True)
         ]
         lists = {relation: inputs[column] for relation, column in self.end.neighbours.items()}
-        named = self.plan, self.end.node_type, vectors, messages, lists
+        named = self.plan, self.end.node_type, vectors, messages, lists, self.end.unknown
         found, degrees = over_given_neighbours(self.encoder, *named)
         return ops.cast(found if self.post is None else self.post(found, training=False), "float32"), degrees
 
