@@ -175,3 +175,33 @@ def test_control_characters_of_an_answer_are_not_printed(talk, loaded: Retriever
 
     monkeypatch.setattr(Retriever, "search", search)
     assert talk("milk\n").out == "   1.0000  [31mred tea café 😀\n"
+
+
+def test_characters_that_a_terminal_obeys_and_does_not_show_are_not_printed(talk, monkeypatch) -> None:
+    answer = "\u202e42$\u2066 \u200b \ufeffor\u00ad less 👩\u200d💻"
+
+    def search(self: Retriever, queries: dict, k: int) -> dict[str, np.ndarray]:
+        return {"answer": np.array([[answer]], object), "score": np.ones((1, 1))}
+
+    monkeypatch.setattr(Retriever, "search", search)
+    assert talk("milk\n").out == "   1.0000  42$ or less 👩\u200d💻\n"
+
+
+def test_an_answer_that_says_nothing_is_passed_over_and_is_no_turn(talk, monkeypatch) -> None:
+    texts, asked = ["", " \n", "\u200e \u200f", "tea", "", "milk"], []
+
+    def search(self: Retriever, queries: dict, k: int) -> dict[str, np.ndarray]:
+        asked.append(list(queries["history"][0]))
+        some = [*texts, *[""] * k][:k]
+        scores = np.array([[9.0, 8, 7, 6, 5, 4, *[-np.inf] * k]])[:, :k]
+        return {"answer": np.array([some], object), "score": scores}
+
+    monkeypatch.setattr(Retriever, "search", search)
+    assert printed(talk("a\nb\n").out) == [("6.0000", "tea")] * 2
+    assert [*dict.fromkeys(map(tuple, asked))] == [("a",), ("a", "tea", "b")]
+    assert printed(talk("a\n", "--top", "2").out) == [("6.0000", "tea"), ("4.0000", "milk")]
+    assert printed(talk("a\n", "--top", "5").out) == [("6.0000", "tea"), ("4.0000", "milk")]
+    texts[3] = texts[5] = ""
+    asked.clear()
+    assert talk("a\nb\n").out == ""
+    assert asked[-1] == ["a", "b"]

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 import tensorflow as tf
@@ -53,3 +56,46 @@ def test_rows_that_are_not_batches_yet_are_refused(name: str) -> None:
     message = rf"rows of `tfdual.read` as {name}.*{name}=rows.batch\(1_024\).map\(preprocessor\)"
     with pytest.raises(TypeError, match=message):
         fit_rows(given.pop("x"), given)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_a_frame_is_refused_and_the_way_named(name: str, kind: Any) -> None:
+    given: dict[str, Any] = {"x": tuned(None), "validation_data": None} | {name: kind({"item": [1, 2]})}
+    message = rf"a frame as {name}.*{name}=tfdual.read\(frame, schema\).batch\(1_024\).map\(preprocessor\)"
+    with pytest.raises(TypeError, match=message):
+        fit_rows(given.pop("x"), given)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        np.array([["tea", "milk"], ["a", "b"]], object),
+        np.array(["tea", None], object),
+        np.array(["tea", "milk"]),
+        pd.Series(["tea", "milk"]),
+        pd.Series(["tea", None], dtype=object),
+    ],
+)
+def test_a_column_of_objects_is_named(texts: Any) -> None:
+    columns = {"user_id": np.array([1, 2]), "title": texts}
+    message = "The column 'title' of {} holds Python objects or texts, .*tf.constant"
+    with pytest.raises(TypeError, match=message.format("x")):
+        fit_rows(columns, {})
+    with pytest.raises(TypeError, match=message.format("validation_data")):
+        fit_rows(tuned(None), {"validation_data": (columns, np.ones(2))})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["tea", "milk"], object),
+        np.array([1.0, 2.0]),
+        pd.Series([1, 2]),
+        tf.constant(["tea", "milk"]),
+        tf.ragged.constant([["tea"], []]),
+    ],
+)
+def test_columns_that_keras_reads_stay(values: Any) -> None:
+    columns = {"item": values}
+    assert fit_rows(columns, {})[0] is columns

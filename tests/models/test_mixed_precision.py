@@ -1,6 +1,7 @@
 """Training in half precision: weights stay float32, and the loss is that of float32."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -72,3 +73,22 @@ def test_a_scaled_loss_does_not_change_rows_that_are_not_in_the_batch() -> None:
     moved = set(np.flatnonzero(np.abs(momentum).max(axis=1)))
     likes = batch()["likes"].flat_values.numpy()
     assert set(ids) <= moved <= set(ids) | set(likes)
+
+
+@pytest.mark.parametrize("values", [[[np.inf, 1.0], [1.0, 1.0]], [[1.0, 1.0], [np.inf, 1.0]]])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_row_that_overflows_leaves_out_the_step_wherever_it_stands_again(
+    values: list, loaded: bool, tmp_path: Path
+) -> None:
+    model, _ = losses("mixed_float16", LazyAdam(0.003))
+    if loaded:
+        model.save(tmp_path / "model.keras")
+        model = keras.saving.load_model(tmp_path / "model.keras")
+    table = model.towers.item.tables["item_id"].embeddings
+    before, steps = table.numpy(), int(model.optimizer.iterations)
+    width = before.shape[1] // 2
+    slices = tf.IndexedSlices(tf.constant(np.repeat(values, width, axis=1), tf.float32), [2, 2], before.shape)
+    gradients = [slices if weight is table else tf.zeros(weight.shape) for weight in model.trainable_weights]
+    model.optimizer.apply(gradients)
+    np.testing.assert_array_equal(table.numpy(), before)
+    assert int(model.optimizer.iterations) == steps

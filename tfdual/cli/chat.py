@@ -3,6 +3,7 @@
 import io
 import math
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,8 @@ from tfdual.serving import Retriever
 
 QUIT, RESET = ":quit", ":reset"
 PROMPT = "> "
-CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+UNSEEN = ("Cc", "Cf")  # Unicode categories: control characters, and those of format such as direction
+JOINERS = "\u200c\u200d"  # of that category, and part of the spelling
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many answers to show, the best first.")]
 History = Annotated[int, typer.Option("--history", min=1, help="How many of the last turns are read, yours included.")]
@@ -42,12 +44,29 @@ def chat(
             continue
         turns = [*turns, line][-history:]
         dialogue = turns if column.is_list else separator.join(turns)
-        found = retriever.search({column.name: [dialogue]}, top)
-        pairs = zip(found[attribute][0].tolist(), found["score"][0].tolist(), strict=True)
-        answers = [(" ".join(text.split()), score) for text, score in pairs if score > -math.inf]
+        answers = best_answers(retriever, {column.name: [dialogue]}, attribute, top)
         for text, score in answers:
-            out.print(f"{score:9.4f}  {text.translate(CONTROLS)}")
+            out.print(f"{score:9.4f}  {printable(text)}")
         turns += [text for text, _ in answers[:1]]
+
+
+def best_answers(retriever: Retriever, query: dict[str, list], attribute: str, top: int) -> list[tuple[str, float]]:
+    """The best `top` items that have anything to say, text and score; fewer where there are no more."""
+    k = top
+    while True:
+        found = retriever.search(query, k)
+        pairs = zip(found[attribute][0].tolist(), found["score"][0].tolist(), strict=True)
+        texts = [(" ".join(text.split()), score) for text, score in pairs if score > -math.inf]
+        answers = [(text, score) for text, score in texts if printable(text)]
+        if len(answers) >= top or len(texts) < k:
+            return answers[:top]
+        k *= 2
+
+
+def printable(text: str) -> str:
+    """A text on one line, without characters that a terminal obeys and doesn't show."""
+    shown = (char for char in text if char.isspace() or char in JOINERS or unicodedata.category(char) not in UNSEEN)
+    return " ".join("".join(shown).split())
 
 
 def lines(out: Console) -> Iterator[str]:

@@ -6,8 +6,9 @@ But for those that take vectors (`in_batch_softmax`, `neighbour_distillation`, `
     loss(scores, labels, mask=None, sample_weight=None, ...) -> scalar, float32
 
 - `scores`: `(batch, candidates)`, of any float type. Divide by the temperature before.
-- `labels`: bool, int or float `(batch, candidates)`. Above 0: the candidate is a positive of the query; else a
-  negative. A query may have several positives. `mark_positives` makes labels of an index, such as `ops.arange(batch)`.
+- `labels`: bool, int or float `(batch, candidates)`. Above 0: the candidate is a positive of the query,
+  whatever its grade; else a negative. A query may have several positives. `mark_positives` makes labels of an index,
+  such as `ops.arange(batch)`.
 - `mask`: bool `(batch, candidates)`. `False`: the candidate is left out. It gets a gradient of exactly 0, whatever
   its score is, infinite and NaN too. Defaults to `None`: all take part.
 - `sample_weight`: `(batch,)`, at least 0. Defaults to `None`: 1 each.

@@ -20,7 +20,8 @@ def bpr(
     `loss[b] = mean_{p, n} -log(sigmoid(s_p - s_n))`, with `p` the positives of query `b` and `n` its negatives.
 
     Args:
-        scores, labels, mask, sample_weight: see `tfdual.losses`.
+        scores, labels, mask, sample_weight: see `tfdual.losses`. Grades above 0 are all positives, so that a query
+            without a 0 gives no loss; `pairwise_logistic` learns their order.
         max_positives: int. How many positives of a query are paired; where it has more, those of the lowest score.
             Pairs take memory for `batch x max_positives x candidates` numbers, so set it where you can: to 1 if each
             query has one positive. Defaults to `None`: all, with memory for as many as there are candidates.

@@ -21,7 +21,8 @@ def hinge(
     `loss[b] = mean_{p, n} max(0, margin - s_p + s_n)`, with `p` the positives of query `b` and `n` its negatives.
 
     Args:
-        scores, labels, mask, sample_weight: see `tfdual.losses`.
+        scores, labels, mask, sample_weight: see `tfdual.losses`. Grades above 0 are all positives, so that a query
+            without a 0 gives no loss; `pairwise_logistic` learns their order.
         margin: float, in the unit of the scores. Defaults to `1.0`.
         max_positives: int, as of `bpr`. Defaults to `None`: all.
 

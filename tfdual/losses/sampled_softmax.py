@@ -24,7 +24,8 @@ def sampled_softmax(
     as candidates it is the full softmax.
 
     Args:
-        scores, labels, mask, sample_weight: see `tfdual.losses`.
+        scores, labels, mask, sample_weight: see `tfdual.losses`. Grades above 0 are all positives, so that a query
+            without a 0 gives no loss; `pairwise_logistic` learns their order.
         log_probability: `(candidates,)` or `(batch, candidates)`. Natural logarithm of the probability that the
             candidate is sampled, up to a constant. No gradient goes to it. Defaults to `None`: no correction.
 

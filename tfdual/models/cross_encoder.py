@@ -20,6 +20,7 @@ from tfdual.features.text.text_transformer import check_layers
 from tfdual.models.candidate_pairs import candidate_pairs
 from tfdual.models.over_replicas import build_replicas
 from tfdual.models.pair_rankings import Rankings, rankings
+from tfdual.models.ranking_labels import of_width_one
 from tfdual.models.ranking_model import RankingModel
 from tfdual.schema import Tags
 from tfdual.towers import Tower
@@ -192,7 +193,7 @@ class CrossEncoder(RankingModel):
         """Mean ranking loss of the lists of a batch; a pair with a label is a list of one."""
         if y_pred is not None and len(y_pred.shape) == 1 and y is not None:
             y_pred = y_pred[:, None]
-            y = keras.tree.map_structure(lambda labels: labels[:, None], y)
+            y = keras.tree.map_structure(of_width_one, y)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -219,7 +220,7 @@ class CrossEncoder(RankingModel):
 
         Args:
             queries: a sequence of strings, or of lists of turns; or a dict of column name -> a value a query, where
-                `features` reads further columns.
+                `features` reads further columns. Arrays, tensors, and columns of pandas and Arrow go by position.
             items: for each query a sequence of strings; or a dict of column name -> such lists.
             k: int. How many to return. Defaults to `None`: as many as the longest list holds.
             pairs_at_once: int. Pairs that are scored in one call, which bounds the memory. Defaults to 1,024.
@@ -229,11 +230,12 @@ class CrossEncoder(RankingModel):
             list has ended.
 
         Raises:
-            ValueError: not a list for each query, columns of differing lengths, `k` below 1.
+            ValueError: not a list for each query, columns of differing lengths, `k` or `pairs_at_once` below 1.
+            TypeError: a text is no `str`.
         """
         query = dict(queries) if isinstance(queries, dict) else {self.query: queries}
         item = dict(items) if isinstance(items, dict) else {self.item: items}
-        return rankings(self.compiled_score, query, item, self.item, k, pairs_at_once)
+        return rankings(self.compiled_score, query, item, (self.query, self.item), k, pairs_at_once)
 
     def get_config(self) -> dict:
         return super().get_config() | {

@@ -24,16 +24,15 @@ from tfdual.models.fit_rows import fit_rows, with_weights
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
 from tfdual.models.over_replicas import build_replicas
-from tfdual.models.own_loss import refuse_labels, refuse_metrics
+from tfdual.models.own_loss import OwnLossModel, refuse_labels
 from tfdual.models.pairs import Pairs
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
-from tfdual.models.seed_states import SeededModel
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import Reranker, Retriever, ServedTower
 
 
-class DualEncoder(SeededModel):
+class DualEncoder(OwnLossModel):
     """Two encoders and a score; architectures differ in these alone. Trained on pairs of a query and its item.
 
     A subclass makes its layers in `__init__` and `build`, which ends in `self.build_training(dim)`.
@@ -54,8 +53,8 @@ class DualEncoder(SeededModel):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        ValueError: `parts` below 1; labels; a loss that is not finite, with the step and column that brought it; and
-            what `ContrastiveObjective` refuses.
+        ValueError: `parts` below 1; a loss or metrics in `compile()`; labels; a loss that is not finite, with the step
+            and column that brought it; and what `ContrastiveObjective` refuses.
     """
 
     def __init__(
@@ -195,10 +194,8 @@ class DualEncoder(SeededModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
-            ValueError: a loss or metrics in `compile()`; labels or weights of classes; a step whose loss is not finite;
-                a bad row.
+            ValueError: labels or weights of classes; a step whose loss is not finite; a bad row.
         """
-        refuse_metrics(self)
         x, settings = fit_rows(x, kwargs)
         with told_plainly():
             return super().fit(**with_weights(super().fit, x, args, settings))
@@ -207,9 +204,8 @@ class DualEncoder(SeededModel):
         """Keras's `evaluate`: the loss among the items of each batch, without correction.
 
         Raises:
-            ValueError: a loss or metrics in `compile()`; labels; a bad row.
+            ValueError: labels; a bad row.
         """
-        refuse_metrics(self)
         with told_plainly():
             return super().evaluate(**with_weights(super().evaluate, x, args, kwargs))
 
@@ -228,7 +224,8 @@ class DualEncoder(SeededModel):
     def _build_unless_built(self) -> None:
         """Make the weights before they are asked for; a graph that runs can't."""
         if not self.built:
-            self.build(None)
+            with self.distribute_strategy.scope():
+                self.build(None)
 
     def to_retriever(
         self,

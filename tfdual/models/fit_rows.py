@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
+from tfdual._optional import is_frame
 from tfdual.data import Rows
+
+TEXT_KINDS = ("O", "U", "S", "T")  # of NumPy's types, and of those of pandas
 
 
 def fit_rows(x: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -21,7 +25,8 @@ def fit_rows(x: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         settings: the other named arguments.
 
     Raises:
-        TypeError: rows that aren't batches yet, to train on or as `validation_data`.
+        TypeError: rows that aren't batches yet, a frame, or arrays of Python objects, to train on or as
+            `validation_data`.
     """
     for name, given in {"x": x, "validation_data": settings.get("validation_data")}.items():
         if isinstance(given, Rows):
@@ -29,7 +34,29 @@ def fit_rows(x: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
                 f"A model takes model-ready batches. Received the rows of `tfdual.read` as {name}; with the "
                 f"preprocessor that was adapted to them: {name}=rows.batch(1_024).map(preprocessor)."
             )
+        _refuse_untyped(name, given[0] if isinstance(given, tuple) and given else given)
     return (_read_ahead(x), {"shuffle": False} | settings) if isinstance(x, tf.data.Dataset) else (x, settings)
+
+
+def _refuse_untyped(name: str, given: Any) -> None:
+    """Refuse a frame, and columns of Python objects, which Keras takes for no tensor."""
+    if isinstance(given, pa.Table) or is_frame(given, "pandas") or is_frame(given, "polars"):
+        raise TypeError(
+            f"A model takes model-ready batches. Received a frame as {name}; with its schema, and the preprocessor "
+            f"that was adapted to it: {name}=tfdual.read(frame, schema).batch(1_024).map(preprocessor)."
+        )
+    for column, values in given.items() if isinstance(given, Mapping) else ():
+        dtype = getattr(values, "dtype", None)
+        if getattr(dtype, "kind", None) in TEXT_KINDS and not _is_read_by_keras(values):
+            raise TypeError(
+                f"The column '{column}' of {name} holds Python objects or texts, of dtype {dtype}. Make a tensor of "
+                'them: tf.constant(values.tolist()) of texts, "" where there is none; tf.ragged.constant(...) of lists.'
+            )
+
+
+def _is_read_by_keras(values: Any) -> bool:
+    """Whether it is a flat array of nothing but texts."""
+    return isinstance(values, np.ndarray) and values.dtype == object and all(isinstance(one, str) for one in values)
 
 
 def with_weights(method: Callable[..., Any], x: Any, arguments: tuple, settings: dict[str, Any]) -> dict[str, Any]:

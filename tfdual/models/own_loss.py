@@ -1,4 +1,4 @@
-"""What Keras's `compile` and `fit` may not say of a model that has a loss and metrics of its own."""
+"""What Keras's `compile` and `fit` may not say of a model that has a loss of its own."""
 
 from typing import Any
 
@@ -6,33 +6,66 @@ import keras
 import tensorflow as tf
 
 from tfdual._typing import Tensor
+from tfdual.models.seed_states import SeededModel
+from tfdual.optimizers.sparse_rows import all_finite
 
 
-def refuse_metrics(model: keras.Model) -> None:
-    """Refuse metrics of `compile`, and weights of several losses.
+class OwnLossModel(SeededModel):
+    """A Keras model whose loss is an argument of its own, not of `compile`.
 
-    Raises:
-        ValueError: there are some.
+    Attributes:
+        loss_argument: str. What the argument is called. Defaults to `"loss"`.
+        takes_metrics: bool. Whether `compile` takes metrics. Defaults to `False`: the whole corpus is measured on.
     """
-    if model.compiled and (weights := model._compile_config.config.get("loss_weights")) is not None:
-        raise ValueError(f"{type(model).__name__} has one loss. Leave loss_weights={weights} out of compile().")
-    if model._compile_metrics is not None:
-        raise ValueError(
-            f"{type(model).__name__} is measured on the whole corpus. Leave metrics out of compile(), and pass "
-            "fit(callbacks=[tfdual.CorpusEvaluation(...)])."
-        )
+
+    loss_argument = "loss"
+    takes_metrics = False
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **settings: Any,
+    ) -> None:
+        """Keras's `compile`, without a loss.
+
+        Raises:
+            ValueError: a loss, weights of several losses, or metrics of a model that takes none.
+        """
+        kind = type(self).__name__
+        if loss is not None:
+            own = f"{kind}({self.loss_argument}=...)"
+            raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {own} takes it.")
+        if loss_weights is not None:
+            raise ValueError(f"{kind} has one loss. Leave loss_weights={loss_weights} out of compile().")
+        if not self.takes_metrics and (metrics is not None or weighted_metrics is not None):
+            raise ValueError(
+                f"{kind} is measured on the whole corpus. Leave metrics out of compile(), and pass "
+                "fit(callbacks=[tfdual.CorpusEvaluation(...)])."
+            )
+        super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **settings)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            self.optimizer.check_finite = all_finite
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile a loaded model, without what `compile` refuses: Keras passes over a model with its own `compile`."""
+        refused = ["loss", "loss_weights", *([] if self.takes_metrics else ["metrics", "weighted_metrics"])]
+        self.compile(**keras.saving.deserialize_keras_object(config) | dict.fromkeys(refused))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
 
 def refuse_labels(model: keras.Model, y: Tensor | None) -> None:
-    """Refuse a loss of `compile`, and labels.
+    """Refuse labels.
 
     Raises:
         ValueError: there are any.
     """
-    kind = type(model).__name__
-    if model._compile_loss is not None:
-        raise ValueError(f"{kind} has a loss of its own. Leave `loss` out of compile(): {kind}(loss=...) takes it.")
     if y is not None and not _is_of_no_width(y):
+        kind = type(model).__name__
         raise ValueError(f"{kind} takes no labels: each row is a pair. Pass x alone, or (x, None, weight).")
 
 

@@ -28,7 +28,8 @@ from tfdual.losses import (
 from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_config, function_from
 from tfdual.models.over_replicas import first_of_replicas, report_whole_batches, share_of_the_batch
-from tfdual.models.seed_states import SeededModel
+from tfdual.models.own_loss import OwnLossModel
+from tfdual.models.ranking_labels import check_arguments, checked_labels
 from tfdual.serving import Reranker
 
 COMPARING = (
@@ -45,7 +46,7 @@ COMPARING = (
 )  # of one candidate they can say nothing
 
 
-class RankingModel(SeededModel):
+class RankingModel(OwnLossModel):
     """Columns of a query and of its candidates -> a score for each, trained on lists with labels.
 
     Labels are 1 and 0, or grades; -1 marks a place without a candidate. A list that holds no pair to compare adds
@@ -60,8 +61,12 @@ class RankingModel(SeededModel):
     Output: `(batch,)`, or `(batch, candidates)`.
 
     Raises:
-        ValueError: no labels; a loss that compares candidates, for lists of one.
+        ValueError: no labels; labels that are not one number a candidate, or come without what the loss takes besides;
+            a loss that compares candidates, for lists of one; a loss in `compile()`.
     """
+
+    loss_argument = "ranking_loss"
+    takes_metrics = True
 
     def __init__(self, ranking_loss: Callable[..., Tensor] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,13 +99,16 @@ class RankingModel(SeededModel):
                 "labels (batch, candidates), -1 where there is no candidate. `tfdual.tailoring.reranking_lists` makes "
                 "them of vectors."
             )
-        labels = labels.to_tensor(-1) if is_ragged(labels) else labels
         others = {name: values.to_tensor() if is_ragged(values) else values for name, values in others.items()}
         loss = self.ranking_loss or binary_cross_entropy
         self._refuse_lists_of_one(loss, y_pred)
+        check_arguments(loss, others)
+        labels = checked_labels(labels, y_pred, in_python=not (self.compiled and self.jit_compile))
         mask = ops.greater_equal(labels, 0)
-        labels = ops.where(mask, labels, 0)
-        total = loss(y_pred, labels, mask=mask, sample_weight=sample_weight, **others)
+        total = loss(y_pred, ops.where(mask, labels, 0), mask=mask, sample_weight=sample_weight, **others)
+        total = ops.where(
+            ops.any(ops.isnan(ops.cast(labels, "float32"))), float("nan"), total
+        )  # under XLA nothing else tells
         total *= share_of_the_batch(y_pred, sample_weight)  # gradients of replicas are added up
         return total + sum(map(self._aggregate_additional_loss, self.losses))
 
@@ -123,11 +131,20 @@ class RankingModel(SeededModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
-            ValueError: a bad row.
+            ValueError: a bad row; a label that is NaN.
         """
         x, settings = fit_rows(x, kwargs)
         with told_plainly():
             return super().fit(x, *args, **settings)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `evaluate`, on batches of lists.
+
+        Raises:
+            ValueError: a bad row; a label that is NaN.
+        """
+        with told_plainly():
+            return super().evaluate(*args, **kwargs)
 
     def to_reranker(self, candidates: int = 100) -> Reranker:
         """The second stage of a retriever, for `to_retriever(..., reranker=...)`.
