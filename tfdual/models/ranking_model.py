@@ -106,9 +106,8 @@ class RankingModel(OwnLossModel):
         labels = checked_labels(labels, y_pred, in_python=not (self.compiled and self.jit_compile))
         mask = ops.greater_equal(labels, 0)
         total = loss(y_pred, ops.where(mask, labels, 0), mask=mask, sample_weight=sample_weight, **others)
-        total = ops.where(
-            ops.any(ops.isnan(ops.cast(labels, "float32"))), float("nan"), total
-        )  # under XLA nothing else tells
+        is_nan = ops.any(ops.isnan(ops.cast(labels, "float32")))
+        total = ops.where(is_nan, float("nan"), total)  # under XLA nothing else tells
         total *= share_of_the_batch(y_pred, sample_weight)  # gradients of replicas are added up
         return total + sum(map(self._aggregate_additional_loss, self.losses))
 

@@ -169,9 +169,8 @@ def _dense(values: Any, column: ColumnSchema) -> tf.Tensor:
 
 
 def _check_numbers(values: np.ndarray, column: ColumnSchema) -> None:
-    """As `tfdual.read` takes them: no infinity, and NaN alone where it is missing, or ends a list."""
-    may_lack = column.nullable if not column.is_list else column.width is None
-    wrong = values[np.isinf(values) if may_lack else ~np.isfinite(values)]
+    """No infinity, and no NaN in vectors; a single NaN is missing, and in a list of any length NaN is padding."""
+    wrong = values[np.isinf(values) if column.width is None else ~np.isfinite(values)]
     if len(wrong):
         raise ValueError(f"Column '{column.name}' takes finite numbers. Received {wrong[0]}.")
 
