@@ -62,12 +62,16 @@ def merged_edges(relation: Relation, columns: Sequence[Any], sources: int, targe
             f"The edges {relation} have {len(first)} sources, {len(last)} targets and {weights.size} weights. Give one "
             "of each an edge."
         )
-    if not (np.isfinite(weights) & (weights > 0)).all():
-        bad = weights[~(np.isfinite(weights) & (weights > 0))][:SHOWN]
-        raise ValueError(f"The weights of the edges {relation} are above 0. Received {bad.tolist()}. Leave these out.")
+    if bad := bad_weights(weights):
+        raise ValueError(f"The weights of the edges {relation} are above 0. Received {bad}. Leave these out.")
     pairs, place = np.unique(last * max(sources, 1) + first, return_inverse=True)
     merged = np.bincount(place, weights, len(pairs)).astype(np.float32)
     return Edges((pairs % max(sources, 1)).astype(np.int32), (pairs // max(sources, 1)).astype(np.int32), merged)
+
+
+def bad_weights(weights: np.ndarray) -> list[float]:
+    """The first few weights that are not finite numbers above 0."""
+    return weights[~(np.isfinite(weights) & (weights > 0))][:SHOWN].tolist()
 
 
 def _ids(values: Any, what: str, node_type: str, count: int) -> np.ndarray:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from tfdual._backend import is_ragged
+from tfdual.graph.edges import bad_weights
 from tfdual.graph.relation import Relation
 from tfdual.graph.unknown_ids import unknown_ids
 from tfdual.schema import ColumnSchema, Schema, Tags
 
 INTERACTS = "interacts"
-SHOWN = 5
 Found = dict[Relation, list[np.ndarray]]
 
 
@@ -93,9 +93,9 @@ def _weights(values: Any, name: str) -> np.ndarray:
 
 
 def _check_weights(weights: np.ndarray, name: str | None) -> None:
-    if (bad := weights[~(np.isfinite(weights) & (weights > 0))]).size:
+    if bad := bad_weights(weights):
         raise ValueError(
-            f"The weights of edges are above 0. The column '{name}' holds {bad[:SHOWN].tolist()}. Leave such rows out; "
+            f"The weights of edges are above 0. The column '{name}' holds {bad}. Leave such rows out; "
             "where these aren't the numbers of the rows, a `Preprocessor` standardised them: pass "
             f"Preprocessor(schema, {{'{name}': Passthrough()}}), or tag the column WEIGHT."
         )

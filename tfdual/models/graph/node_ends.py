@@ -70,8 +70,9 @@ def ends_of(
         relation = _relation_of(graph, name, given, domain, types[side])
         if (other := lists[side].setdefault(relation, name)) != name:
             raise ValueError(f"The neighbours '{other}' and '{name}' both stand for {relation}. Leave one out.")
+    unknown = unknown_ids(schema)
     ends = [
-        NodeEnd(name, node_type, count, unknown_ids(schema), lists[side])
+        NodeEnd(name, node_type, count, unknown, lists[side])
         for (name, count), (side, node_type) in zip((query, item), types.items(), strict=True)
     ]
     return ends[0], ends[1]
