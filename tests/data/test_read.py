@@ -53,7 +53,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
 
 def test_a_directory_of_several_formats_needs_the_format(folder: Path) -> None:
     (folder / "d.csv").write_text("id,name\n9,n9\n")
-    with pytest.raises(ValueError, match=r"holds files of several formats, \['csv', 'parquet'\]. Give format=, one of"):
+    with pytest.raises(ValueError, match=r"holds files of several formats, \['csv', 'parquet'\]. Set format to one of"):
         read(folder, SCHEMA)
     assert ids(folder, format="parquet") == [1, 2, 3, 4]
     assert ids(folder, format="csv") == [9]

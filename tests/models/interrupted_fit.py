@@ -20,7 +20,7 @@ import tensorflow as tf
 import tfdual
 from tfdual import ColumnSchema, EmbeddingOptions, LazyAdam, MLPBlock, Preprocessor, Rows, Schema, Tags
 from tfdual.models import BackupAndRestore
-from tfdual.models.seed_states import seed_states
+from tfdual.models.whole_state import seed_states
 from tfdual.negatives import CrossBatchMemory, InBatch, Uniform
 
 REPOSITORY = Path(__file__).resolve().parents[2]

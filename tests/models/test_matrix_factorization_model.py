@@ -229,3 +229,10 @@ def test_item_id_is_the_column_that_is_named() -> None:
 def test_bad_arguments_are_refused(schema: Schema, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MatrixFactorizationModel(schema, **options)
+
+
+def test_arguments_that_there_are_not_are_refused_by_name() -> None:
+    with pytest.raises(
+        TypeError, match=r"MatrixFactorizationModel has no arguments \['factors'\]. It takes schema, dim, .*negatives"
+    ):
+        MatrixFactorizationModel(SCHEMA, factors=8)

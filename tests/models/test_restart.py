@@ -13,7 +13,7 @@ from tests.models.interrupted_fit import EPOCHS, STEPS, started
 from tests.sample_columns import OPTIONS, SCHEMA, batch
 from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
 from tfdual.models import BackupAndRestore
-from tfdual.models.seed_states import seed_states
+from tfdual.models.whole_state import seed_states
 
 KILLED = -signal.SIGKILL
 

@@ -180,6 +180,8 @@ def test_weights_of_one_length_are_no_embedding() -> None:
         ("x", pa.array([[1.0], [2.0, 3.0]]), "1 to 2 values a row, and no id list"),
         ("user_id", pa.array([1.0, 2.0]), "ids are integers or strings"),
         ("date", pa.array(["11/9/2019 9:05:58 AM", "2024-01-02"]), "times as text of no known form; write them as ISO"),
+        ("released", pa.array(["Feb 1, 2007", "Mar 1, 2007"]), "times as text of no known form"),
+        ("seen", pa.array(["Sat, 11 July 2015 15:26:49 UTC", "Tue May 2nd 2019"]), "times as text of no known form"),
         ("user_id", pa.array([-1, 2]), "some values are negative, and no id is"),
         ("user_id", pa.array([2**63, 2], pa.uint64()), "ids are integers or strings"),
         ("grades", pa.array([[-1], [2]]), "some values are negative or beyond int64"),
@@ -190,6 +192,13 @@ def test_what_no_kind_fits_is_left_out_and_said(name: str, values: pa.Array, rea
     assert schema == Schema()
     assert "left out: " in reasons[name]
     assert reason in reasons[name]
+
+
+def test_dates_in_words_are_no_lists() -> None:
+    dates = repeated("Feb 1, 2007", "May 12, 2007", "Feb 1, 2008")
+    assert infer_columns(pa.table({"released": dates}), from_text=True)[0] == Schema()
+    titles = repeated("May, 2007, Paris", "Paris, May", "2007")
+    assert infer_columns(pa.table({"title": titles}), from_text=True)[0]["title"].is_list
 
 
 def test_the_reason_is_a_sentence_with_its_evidence() -> None:

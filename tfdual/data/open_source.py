@@ -112,7 +112,7 @@ def _format(source: str, format: str | None, storage_options: Mapping[str, Any] 
         return otherwise
     if len(found) != 1:
         several = f"holds files of several formats, {found}" if found else "doesn't tell its format by its name"
-        raise ValueError(f"{source} {several}. Give format=, one of {', '.join(FORMATS)}.")
+        raise ValueError(f"{source} {several}. Set format to one of {', '.join(FORMATS)}.")
     return found[0]
 
 

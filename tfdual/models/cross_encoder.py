@@ -18,10 +18,10 @@ from tfdual.features import TextEncoder
 from tfdual.features.text import TextPairEncoder
 from tfdual.features.text.text_transformer import check_layers
 from tfdual.models.candidate_pairs import candidate_pairs
-from tfdual.models.over_replicas import build_replicas
 from tfdual.models.pair_rankings import Rankings, rankings
 from tfdual.models.ranking_labels import of_width_one
 from tfdual.models.ranking_model import RankingModel
+from tfdual.models.self_built import SelfBuiltModel
 from tfdual.schema import Tags
 from tfdual.towers import Tower
 
@@ -29,7 +29,7 @@ JOINS = ("token", "state")
 
 
 @register
-class CrossEncoder(RankingModel):
+class CrossEncoder(SelfBuiltModel, RankingModel):
     """Score a query and an item by full attention over both texts: the best judge, and too slow for a whole corpus.
 
     `score = w . dropout(tanh(W state + b)) + c`, with `state` that of the first token of `[CLS] query [SEP] item [SEP]`
@@ -200,14 +200,6 @@ class CrossEncoder(RankingModel):
         """Keras's `fit`, as of `RankingModel`."""
         self._build_unless_built()
         return super().fit(x, *args, **kwargs)
-
-    def _build_unless_built(self) -> None:
-        if not self.built:
-            with self.distribute_strategy.scope():
-                self.build()  # weights of a checkpoint are read outside a graph
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        build_replicas(self, self._build_unless_built)
 
     @functools.cached_property
     def compiled_score(self) -> Callable[[dict[str, Tensor]], Tensor]:

@@ -1,6 +1,7 @@
 """What every retrieval model is."""
 
 import functools
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,16 +24,16 @@ from tfdual.models.finite_loss import finite_or_stop
 from tfdual.models.fit_rows import fit_rows, with_weights
 from tfdual.models.function_config import function_from
 from tfdual.models.gradient_cache import gradients_in_parts
-from tfdual.models.over_replicas import build_replicas
 from tfdual.models.own_loss import OwnLossModel, refuse_labels
 from tfdual.models.pairs import Pairs
 from tfdual.models.retriever_of import ServedColumns, query_tower_of, retriever_of
+from tfdual.models.self_built import SelfBuiltModel
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.serving import Reranker, Retriever, ServedTower
 
 
-class DualEncoder(OwnLossModel):
+class DualEncoder(SelfBuiltModel, OwnLossModel):
     """Two encoders and a score; architectures differ in these alone. Trained on pairs of a query and its item.
 
     A subclass makes its layers in `__init__` and `build`, which ends in `self.build_training(dim)`.
@@ -53,6 +54,7 @@ class DualEncoder(OwnLossModel):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
+        TypeError: arguments that the model doesn't have.
         ValueError: `parts` below 1; a loss or metrics in `compile()`; labels; a loss that is not finite, with the step
             and column that brought it; and what `ContrastiveObjective` refuses.
     """
@@ -68,6 +70,7 @@ class DualEncoder(OwnLossModel):
         **objective: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype, trainable=trainable)
+        _refuse_unknown(type(self), objective)
         if parts < 1:
             raise ValueError(f"parts is 1 or more. Received {parts}.")
         self.item_id = item_id
@@ -186,9 +189,6 @@ class DualEncoder(OwnLossModel):
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
         return self.get_metrics_result()
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        build_replicas(self, self._build_unless_built)
-
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Keras's `fit`, on model-ready batches; of a dataset, the next is made ready during a step.
 
@@ -220,12 +220,6 @@ class DualEncoder(OwnLossModel):
         """`encode_item` as one TensorFlow graph, traced once."""
         self._build_unless_built()
         return tf.function(lambda inputs: self.encode_item(inputs), reduce_retracing=True)
-
-    def _build_unless_built(self) -> None:
-        """Make the weights before they are asked for; a graph that runs can't."""
-        if not self.built:
-            with self.distribute_strategy.scope():
-                self.build(None)
 
     def to_retriever(
         self,
@@ -290,3 +284,12 @@ class DualEncoder(OwnLossModel):
     def from_config(cls, config: dict) -> "DualEncoder":
         config = deserialized(config)
         return cls(**config | {"loss": function_from(config["loss"])})
+
+
+def _refuse_unknown(kind: type[DualEncoder], objective: dict[str, Any]) -> None:
+    """Name the arguments that neither the model nor its objective has, and those that there are."""
+    signatures = [inspect.signature(of.__init__).parameters for of in (kind, DualEncoder, ContrastiveObjective)]
+    named = [name for of in signatures for name, each in of.items() if each.kind is not each.VAR_KEYWORD]
+    if unknown := sorted(set(objective) - set(named)):
+        known = ", ".join(name for name in dict.fromkeys(named) if name != "self")
+        raise TypeError(f"{kind.__name__} has no arguments {unknown}. It takes {known}.")

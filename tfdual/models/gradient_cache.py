@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdual._items import joined_embeddings
 from tfdual._typing import Tensor
-from tfdual.models.seed_states import seed_states
+from tfdual.models.whole_state import seed_states
 
 Gradient: TypeAlias = Any  # Tensor, tf.IndexedSlices or None
 Embeddings = dict[str, Tensor]

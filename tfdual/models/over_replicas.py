@@ -1,6 +1,6 @@
 """What a model does where replicas of it share a batch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -8,21 +8,6 @@ import tensorflow as tf
 from keras import ops
 
 from tfdual._backend import replicas, summed_over_replicas
-
-
-def build_replicas(model: keras.Model, build: Callable[[], None]) -> None:
-    """Make the weights and the optimiser's slots in the scope of the model's strategy, where it has one.
-
-    Keras would call the model on the mean of the replicas' columns, of texts and ragged lists too.
-    """
-    report_whole_batches(model)
-    strategy = model._distribute_strategy
-    if strategy is None:
-        return
-    with strategy.scope():
-        build()
-        if model.optimizer is not None:
-            model.optimizer.build(model.trainable_variables)
 
 
 def first_of_replicas(model: keras.Model, batches: Iterable[tuple[int, int, Any]]) -> Any:

@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.models.seed_states import SeededModel
+from tfdual.models.whole_state import WholeStateModel
 from tfdual.optimizers.sparse_rows import all_finite
 
 
-class OwnLossModel(SeededModel):
+class OwnLossModel(WholeStateModel):
     """A Keras model whose loss is an argument of its own, not of `compile`.
 
     Attributes:

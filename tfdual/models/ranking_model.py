@@ -103,11 +103,12 @@ class RankingModel(OwnLossModel):
         loss = self.ranking_loss or binary_cross_entropy
         self._refuse_lists_of_one(loss, y_pred)
         check_arguments(loss, others)
-        labels = checked_labels(labels, y_pred, in_python=not (self.compiled and self.jit_compile))
+        in_python = keras.backend.backend() == "tensorflow" and not (self.compiled and self.jit_compile)
+        labels = checked_labels(labels, y_pred, in_python)
         mask = ops.greater_equal(labels, 0)
         total = loss(y_pred, ops.where(mask, labels, 0), mask=mask, sample_weight=sample_weight, **others)
-        is_nan = ops.any(ops.isnan(ops.cast(labels, "float32")))
-        total = ops.where(is_nan, float("nan"), total)  # under XLA nothing else tells
+        if not in_python:  # under XLA nothing else tells
+            total = ops.where(ops.any(ops.isnan(ops.cast(labels, "float32"))), float("nan"), total)
         total *= share_of_the_batch(y_pred, sample_weight)  # gradients of replicas are added up
         return total + sum(map(self._aggregate_additional_loss, self.losses))
 

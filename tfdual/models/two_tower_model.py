@@ -1,6 +1,5 @@
 """Two towers, trained on pairs."""
 
-import inspect
 from typing import Any
 
 import keras
@@ -8,7 +7,7 @@ import keras
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.models.contrastive_objective import ContrastiveObjective, Temperature
+from tfdual.models.contrastive_objective import Temperature
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.models.side import Side
@@ -36,7 +35,7 @@ class TwoTowerModel(DualEncoder):
     Output: `{"query": (batch, dim), "item": (batch, dim)}`.
 
     Raises:
-        TypeError: a schema or anything else in place of the towers; arguments that aren't here, such as the towers'.
+        TypeError: a schema or anything else in place of the towers.
         ValueError: towers that aggregate; no item id; and what `ContrastiveObjective` refuses.
 
     Reference: Yi et al., 2019, "Sampling-bias-corrected neural modeling for large corpus item recommendations"
@@ -49,7 +48,11 @@ class TwoTowerModel(DualEncoder):
         item_id: str | None = None,
         **options: Any,
     ) -> None:
-        _check(towers, options)
+        if not isinstance(towers, DualEncoderBlock):
+            raise TypeError(
+                "TwoTowerModel takes the towers: TwoTowerModel(TwoTowerBlock(schema, query_tower=...)). Received "
+                f"{type(towers).__name__}."
+            )
         if towers.aggregation is not None:
             raise ValueError("TwoTowerModel scores the two embeddings itself. Give it towers without an aggregation.")
         super().__init__(item_id or item_id_of(towers.schema), temperature=temperature, **options)
@@ -80,19 +83,3 @@ class TwoTowerModel(DualEncoder):
 
     def get_config(self) -> dict:
         return super().get_config() | {"towers": keras.saving.serialize_keras_object(self.towers)}
-
-
-def _check(towers: Any, options: dict[str, Any]) -> None:
-    """Point to `TwoTowerBlock` where its arguments are given."""
-    if not isinstance(towers, DualEncoderBlock):
-        raise TypeError(
-            "TwoTowerModel takes the towers: TwoTowerModel(TwoTowerBlock(schema, query_tower=...)). Received "
-            f"{type(towers).__name__}."
-        )
-    signatures = [inspect.signature(of.__init__).parameters.values() for of in (DualEncoder, ContrastiveObjective)]
-    known = [each.name for of in signatures for each in of if each.kind is not each.VAR_KEYWORD and each.name != "self"]
-    if unknown := sorted(set(options) - set(known)):
-        raise TypeError(
-            f"TwoTowerModel has no arguments {unknown}. It takes towers, {', '.join(dict.fromkeys(known))}. What the "
-            "towers are made of goes to these: TwoTowerModel(TwoTowerBlock(schema, query_tower=...))."
-        )

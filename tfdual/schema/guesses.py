@@ -145,7 +145,7 @@ def _refusal(values: SampleValues, named: set[str], told: str | None) -> str:
     is_id = told == Tags.CATEGORICAL or (not told and Tags.ID in named)
     if is_id and values.has_negatives and not values.is_spelled:
         return f"some values are negative, and no id is; {AS_STRINGS}"
-    if not told and Tags.TIME in named and values.dtype == "string":
+    if not told and values.dtype == "string" and (Tags.TIME in named or values.are_dates_in_words):
         return "times as text of no known form; write them as ISO 8601, such as 2020-08-01T12:00:03Z, or as seconds"
     return ""
 

@@ -12,6 +12,13 @@ FLOAT = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 BRACKETED = r"(?s)^\s*\[.*\]\s*$"
 BOOL = r"(?i)^(true|false)$"
 DELIMITERS = ("|", ";", ", ", ",")
+MONTH = r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+YEAR = r"\b[12][0-9]{3}\b"
+DATE = (
+    r"(?i)^([0-9]+(st|nd|rd|th)?|(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?|[ap]m|at|of|utc|gmt|t|z|[\s,.:/+-]|"
+    r"jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|"
+    r"dec(ember)?)+$"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class SampleValues:
     def are_bracketed(self) -> bool:
         """Whether each text stands in brackets, as lists do in Python and JSON."""
         return self.is_spelled and _all_match(self.array, BRACKETED)
+
+    @property
+    def are_dates_in_words(self) -> bool:
+        """Whether each text is a date with the name of its month, such as `Feb 1, 2007`."""
+        return self.is_spelled and all(_all_match(self.array, pattern) for pattern in (MONTH, YEAR, DATE))
 
     @property
     def mixture(self) -> str:
@@ -122,6 +134,8 @@ def dtype_of(found: pa.DataType) -> str | None:
 
 def split_lists(values: SampleValues) -> tuple[str, pa.Array] | None:
     """The delimiter that parts the strings into short values that repeat, and the lists; None where there is none."""
+    if values.are_dates_in_words:
+        return None
     for delimiter in DELIMITERS:
         having = pc.mean(pc.match_substring(values.array, delimiter).cast(pa.int8())).as_py()
         if having is None or having < 0.3:

@@ -83,7 +83,7 @@ def test_a_file_without_a_telling_name_is_read_as_the_format_that_is_given(tmp_p
     formats = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".tfrecord": "tfrecord"}
     WRITERS[suffix](TABLE, tmp_path / "part-00000")
     assert read(tmp_path / "part-00000", SCHEMA, format=formats.get(suffix, "arrow")).to_arrow().to_pylist() == ROWS
-    with pytest.raises(ValueError, match=r"part-00000 doesn't tell its format by its name. Give format=, one of"):
+    with pytest.raises(ValueError, match=r"part-00000 doesn't tell its format by its name. Set format to one of"):
         read(tmp_path / "part-00000", SCHEMA)
 
 

@@ -18,7 +18,7 @@ def _layers(model: keras.Model) -> list[keras.layers.Layer]:
     return list(model._flatten_layers(recursive=True, include_self=True))
 
 
-class SeededModel(keras.Model):
+class WholeStateModel(keras.Model):
     """A Keras model whose files hold all that training goes on from.
 
     Besides what Keras keeps: the states of random layers, and `trainable` of layers that the model makes by itself.
