@@ -228,6 +228,11 @@ def test_sampled_batches_train_without_a_propagation_of_all_nodes() -> None:
         made(NeighbourSampler(graph(), [2], ["user_id"], seed=0)(batch()))
 
 
+def test_a_column_with_a_stroke_in_its_name_is_no_neighbour() -> None:
+    made, more = table_model(), batch() | {"item_id/price": tf.zeros(5)}
+    np.testing.assert_array_equal(made(more)["item"], made(batch())["item"])
+
+
 def test_a_node_that_the_graph_lacks_is_embedded_by_its_neighbours() -> None:
     made = table_model(neighbours=["history", "buyers"])
     frozen = made.freeze()
@@ -471,6 +476,10 @@ def test_empty_batch_has_nothing_to_learn() -> None:
     [
         ({"graph": Graph({"user_id": 3, "item_id": ITEMS}, {})}, "'user_id' has 9 ids of 'user_id', and the graph has"),
         ({"graph": Graph({"item_id": ITEMS}, {})}, r"the graph has \{'item_id': 12\}"),
+        (
+            {"graph": Graph({"user_id": USERS, "item_id": ITEMS}, {("user_id", "a", "item_id"): ([1, 2], [3, 0])})},
+            "Nodes of 'item_id' below 1 stand for unknown values and have no edges. user_id>a>item_id has .* node 0",
+        ),
         ({"schema": SCHEMA.select_by_name("item_id")}, "one column tagged 'user_id'"),
         ({"nodes": {"genre": MLPBlock([4])}}, r"blocks for \['genre'\]"),
         ({"nodes": {"user_id": InputBlock(SCHEMA.select_by_name("age"))}}, r"reads \['age'\], and the graph's columns"),

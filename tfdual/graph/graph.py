@@ -22,6 +22,9 @@ class Graph:
     ways. A pair that is given several times is one edge, with the sum of the weights. A self-loop is an edge like
     others. A node without edges is isolated: nothing reaches it.
 
+    In a `GraphModel`, the first nodes of queries and items, 0 and what `"shared_ids"` says, stand for unknown values
+    and have no edges.
+
     Args:
         nodes: mapping of type -> how many nodes.
         edges: mapping of (source type, name, target type) -> (ids of sources, ids of targets), or with weights above 0
@@ -34,13 +37,13 @@ class Graph:
         TypeError: ids that are no integers.
 
     Example:
-        >>> graph = Graph({"user": 3, "item": 4}, {("user", "likes", "item"): ([0, 0, 2, 2], [1, 3, 3, 3])})
+        >>> graph = Graph({"user": 3, "item": 4}, {("user", "likes", "item"): ([1, 1, 2, 2], [1, 3, 3, 3])})
         >>> graph
         Graph(3 user, 4 item; 3 user>likes>item)
-        >>> graph.edges["user", "likes", "item"].weights.tolist()  # of 0-1, 0-3 and 2-3
+        >>> graph.edges["user", "likes", "item"].weights.tolist()  # of 1-1, 1-3 and 2-3
         [1.0, 1.0, 2.0]
         >>> {node_type: ids.tolist() for node_type, ids in graph.isolated().items()}
-        {'user': [1], 'item': [0, 2]}
+        {'user': [0], 'item': [0, 2]}
     """
 
     def __init__(

@@ -76,4 +76,4 @@ class SampledTree:
 
 def is_sampled(columns: Mapping[str, Tensor], column: str) -> bool:
     """Whether a batch holds sampled neighbours of the nodes of a column."""
-    return any(name.startswith(f"{column}/") for name in columns)
+    return any(name.startswith(f"{column}/") and ">" in name for name in columns)

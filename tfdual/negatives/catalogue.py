@@ -125,7 +125,8 @@ def _values(name: str, column: Tensor, rows: int) -> tuple[np.ndarray, np.ndarra
     if values.dtype.kind not in "iufb":
         raise ValueError(
             f"The column '{name}' of the items holds {values.dtype}. A catalogue keeps numbers alone, such as ids. "
-            "Leave the column out where the item's encoder doesn't read it, or take texts by `TextNegatives`."
+            "Leave the column out where no encoder reads it, or give ids or vectors of its texts; `TextNegatives` "
+            "takes texts themselves."
         )
     found = len(lengths) if lengths is not None else (len(values) if values.ndim else 0)
     if found != rows:

@@ -54,8 +54,9 @@ def ends_of(
         neighbours: names of columns of lists, tagged `USER` or `ITEM`; or by name the relation that a list stands for.
 
     Raises:
-        ValueError: the graph has no such nodes, or another number; a list that is no column of ids with one of the
-            tags, or that doesn't tell which relation it stands for; two lists of one relation.
+        ValueError: the graph has no such nodes, or another number, or edges of those that stand for unknown values; a
+            list that is no column of ids with one of the tags, or that doesn't tell which relation it stands for; two
+            lists of one relation.
     """
     lists: dict[str, dict[Relation, str]] = {Tags.USER: {}, Tags.ITEM: {}}
     types: dict[str, str] = {Tags.USER: schema[query[0]].domain_name, Tags.ITEM: schema[item[0]].domain_name}
@@ -75,7 +76,20 @@ def ends_of(
         NodeEnd(name, node_type, count, unknown, lists[side])
         for (name, count), (side, node_type) in zip((query, item), types.items(), strict=True)
     ]
+    for end in ends:
+        _refuse_edges_of_unknown_nodes(graph, end)
     return ends[0], ends[1]
+
+
+def _refuse_edges_of_unknown_nodes(graph: Graph, end: NodeEnd) -> None:
+    for relation in graph.relations:
+        ids = graph.incoming(relation).targets
+        if relation.target == end.node_type and len(ids) and (first := int(ids.min())) < end.first_known:
+            raise ValueError(
+                f"Nodes of '{end.node_type}' below {end.first_known} stand for unknown values and have no edges. "
+                f"{relation} has one of node {first}. Make the graph of rows, Graph.from_rows(batches, "
+                f"preprocessor.schema); or let ids begin at {end.first_known}, with as many more nodes."
+            )
 
 
 def _side_and_domain(schema: Schema, name: str) -> tuple[str, str]:
