@@ -189,3 +189,10 @@ def test_columns_in_another_order_are_not_taken_for_the_same(run_tfdual, model_d
     run_tfdual(*words, "--text", "title", "--text", "body", "--out", tmp_path / "first")
     swapped = [*words, "--text", "body", "--text", "title", "--out", tmp_path / "second"]
     check_refused(run_tfdual(*swapped, "--reuse", tmp_path / "first"), "their order counts", "['body', 'title']")
+
+
+def test_a_row_of_a_csv_without_an_id_is_named(run_tfdual, model_directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "corpus.csv").write_text("id,text\nx,tea\n,milk\n,tea\n")
+    words = ["--model", model_directory, "--text", "text", "--out", tmp_path / "out"]
+    told = "Row 1 of", "corpus.csv has none in the column 'id'", "--id"
+    check_refused(run_tfdual("embed", tmp_path / "corpus.csv", *words), *told)

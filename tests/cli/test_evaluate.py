@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import tfdual
-from tests.cli.conftest import ITEMS
+from tests.cli.conftest import ITEMS, export
 from tests.cli.test_bad_input import check_refused
-from tfdual import ColumnSchema, Schema
+from tfdual import ColumnSchema, Schema, Tags
 from tfdual.evaluation import EvaluationReport, evaluate_retriever
 
 BOOKS = list(range(100, 100 + ITEMS))
@@ -33,6 +33,23 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     pq.write_table(pa.table(table), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def trained_queries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model of nullable query columns, and queries that hold none of their values."""
+    folder = tmp_path_factory.mktemp("nullable")
+    nullable = {"nullable": True}
+    columns = [
+        ColumnSchema("user_id", [Tags.USER_ID], dtype="string"),
+        ColumnSchema("age", [Tags.USER, Tags.CONTINUOUS], nullable, dtype="float32"),
+        ColumnSchema("seg", [Tags.USER, Tags.CATEGORICAL], nullable, dtype="string"),
+    ]
+    users = {"user_id": [f"u{i}" for i in range(ITEMS)]}
+    values = {"age": pa.array(range(20, 20 + ITEMS), pa.float32()), "seg": ["a", "b", "c"] * (ITEMS // 3)}
+    missing = {"age": pa.nulls(ITEMS, pa.float32()), "seg": pa.nulls(ITEMS, pa.string())}
+    pq.write_table(pa.table(users | missing | {"liked": BOOKS}), folder / "test.parquet")
+    return export(columns, users | values, folder / "books"), folder / "test.parquet"
 
 
 def test_the_table_is_that_of_the_library(run_tfdual, model: Path, asked: Path) -> None:
@@ -99,7 +116,7 @@ def test_a_csv_file_of_single_ids(run_tfdual, text_model: Path, tmp_path: Path) 
     [
         (["--relevant", "clicked"], ["lacks the columns ['clicked']", "liked"]),
         (["--seen", "watched", "--slice", "city"], ["lacks the columns ['watched', 'city']"]),
-        (["-k", "0"], ["cut-offs of at least 1"]),
+        (["-k", "0"], ["-k takes cut-offs of at least 1. Received 0"]),
         (["--slice", "user_id", "--slice", "recent"], ["'recent' holds lists"]),
         (["--relevant", "liked", "--relevance", "age"], ["one grade in 'age'"]),
         (["--relevance", "history", "--relevant", "recent", "--compare", "nowhere.json"], ["no report nowhere.json"]),
@@ -135,3 +152,22 @@ def test_a_report_of_other_queries_is_not_compared_and_nothing_written(
     words = ["--relevant", "liked", "--compare", tmp_path / "first", "--out", out]
     check_refused(run_tfdual("evaluate", model, asked, *words), "different queries")
     assert not out.exists()
+
+
+def test_nullable_query_columns_without_any_value_are_there(run_tfdual, trained_queries: tuple[Path, Path]) -> None:
+    model, queries = trained_queries
+    finished = run_tfdual("evaluate", model, queries, "--relevant", "liked")
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out.startswith("12 queries against 12 items\n")
+
+
+def test_a_column_that_can_not_be_taken_is_told_with_the_reason(
+    run_tfdual, model: Path, asked: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(asked).append_column("region_id", pa.array([-1, 4] * (ITEMS // 2)))
+    pq.write_table(table.append_column("watched", pa.array([[-1]] * ITEMS)), tmp_path / "test.parquet")
+    refused = run_tfdual("evaluate", model, tmp_path / "test.parquet", "--seen", "watched")
+    check_refused(refused, "The column 'watched' of", "can't be taken", "negative")
+    finished = run_tfdual("evaluate", model, tmp_path / "test.parquet", "--slice", "region_id")
+    assert (finished.code, finished.err) == (0, "")
+    assert {"region_id=-1", "region_id=4"} <= {line.strip().split(" ")[0] for line in finished.out.splitlines()}

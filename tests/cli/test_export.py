@@ -198,3 +198,47 @@ def test_a_process_exports_and_a_second_one_answers(trained: Trained, tmp_path: 
     assert (code, err) == (0, "")
     query = {"user_id": ["u3"], "recent": [[101]]}
     assert [answer["id"] for answer in json.loads(out)] == trained.retriever().search(query, 3)["id"][0].tolist()
+
+
+def exported(run_tfdual, trained: Trained, items: Path, *attributes: str) -> dict[int, tuple]:
+    """Id -> attributes of all items, from a version of its own."""
+    out = items.parent / "-".join((items.suffix[1:], *attributes))
+    words = [word for name in attributes for word in ("--attributes", name, "--filters", name)]
+    finished = run_tfdual(*trained.words, "--items", items, "--out", out, *words)
+    assert (finished.code, finished.err) == (0, "")
+    found = tfdual.Retriever.load(out).search({name: values[:1] for name, values in QUERY.items()}, ITEMS)
+    values = zip(*(found[name][0].tolist() for name in attributes), strict=True)
+    return dict(zip(found["id"][0].tolist(), values, strict=True))
+
+
+def test_an_attribute_that_is_no_id_by_its_values_keeps_its_type(run_tfdual, trained: Trained, tmp_path: Path) -> None:
+    parents, weights = [-1, *range(1, ITEMS)], [i / 4 for i in range(ITEMS)]
+    table = pa.table(BOOKS | {"parent_id": parents, "weight_id": weights, "gap_id": [None, -1, *range(2, ITEMS)]})
+    pq.write_table(table, tmp_path / "items.parquet")
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    for items in (tmp_path / "items.parquet", tmp_path / "items.jsonl"):
+        found = exported(run_tfdual, trained, items, "parent_id", "weight_id", "gap_id")
+        assert {book: values[:2] for book, values in found.items()} == {
+            100 + i: (parents[i], weights[i]) for i in range(ITEMS)
+        }
+        assert np.isnan(found[100][2])
+        assert found[101][2] == -1
+
+
+def test_dates_of_a_csv_are_attributes_in_seconds(run_tfdual, trained: Trained, tmp_path: Path) -> None:
+    lines = [f"{100 + i},{i / 2},1970-01-{i + 1:02}" for i in range(ITEMS)]
+    (tmp_path / "items.csv").write_text("\n".join(["book_id,price,rel", *lines]) + "\n")
+    found = exported(run_tfdual, trained, tmp_path / "items.csv", "rel")
+    assert found == {100 + i: (i * 86_400,) for i in range(ITEMS)}
+
+
+def test_an_attribute_that_can_not_be_taken_is_told_with_the_reason(
+    run_tfdual, trained: Trained, tmp_path: Path
+) -> None:
+    large = pa.array([2**64 - 1, *range(1, ITEMS)], pa.uint64())
+    pq.write_table(pa.table(BOOKS | {"parent_id": large, "box": [{"x": 1}] * ITEMS}), tmp_path / "items.parquet")
+    words = [*trained.words, "--items", tmp_path / "items.parquet", "--out", tmp_path / "books", "--attributes"]
+    told = "The column 'parent_id' of", "can't be taken", "some values are beyond 2**63 - 1", "strings"
+    check_refused(run_tfdual(*words, "parent_id"), *told)
+    check_refused(run_tfdual(*words, "box"), "The column 'box' of", "features are numbers, bools, strings and lists")
+    assert not (tmp_path / "books").exists()

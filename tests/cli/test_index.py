@@ -212,3 +212,20 @@ def test_a_process_prints_json_and_nothing_else(parts: Path, tmp_path: Path) -> 
     assert json.loads(done.stdout)["items"] == ROWS
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (again.returncode, again.stdout, len(again.stderr.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    "name, first, parts_of_message",
+    [
+        ("id", -1, ["as ['id']", "some values are negative, and no id is", "It holds ['id', 'vector']"]),
+        ("id", 2**64 - 1, ["as ['id']", "some values are beyond 2**63 - 1", "It holds ['id', 'vector']"]),
+        ("key", 2**64 - 1, ["The column 'key' holds others: float64 beyond int64"]),
+    ],
+)
+def test_ids_that_are_none_are_told_with_the_reason(
+    run_tfdual, name: str, first: int, parts_of_message: list[str], tmp_path: Path
+) -> None:
+    ids = pa.array([first, *range(1, ROWS)], pa.int64() if first < 0 else pa.uint64())
+    pq.write_table(pa.table({name: ids, "vector": MATRIX.tolist()}), tmp_path / "e.parquet")
+    words = ["index", tmp_path / "e.parquet", "--out", tmp_path / "out", "--id", name, "--embedding", "vector"]
+    check_refused(run_tfdual(*words), *parts_of_message)

@@ -229,3 +229,24 @@ def test_an_item_is_excluded_where_there_is_nothing_to_filter_by(run_tfdual, tex
     check_refused(run_tfdual("query", text_model, "book", "--filter", "title == 'x'"), "title")
     finished = run_tfdual("query", text_model, "book", "-k", "12", "--exclude", "100", "--json")
     assert sorted(answer["id"] for answer in json.loads(finished.out)) == list(range(101, 112))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "seconds"),
+    [
+        ("int64", "2020-08-01", 1_596_240_000),
+        ("float64", "2020-08-01T12:00:03.5Z", 1_596_283_203.5),
+        ("float64", "1596240000.5", 1_596_240_000.5),
+        ("int64", "17", 17),
+    ],
+)
+def test_a_time_is_iso_8601_or_seconds(dtype: str, text: str, seconds: float) -> None:
+    assert parse_query([f"at={text}"], Schema([ColumnSchema("at", [Tags.TIME], dtype=dtype)])) == {"at": seconds}
+
+
+@pytest.mark.parametrize("text", ["", "August", "2020-08-01T12:00:03.5Z"])
+def test_what_is_no_time_of_that_type_is_refused(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"'at' takes a time such as 2020-08-01T12:00:03Z, or seconds.*as int64. Received"
+    ):
+        parse_query([f"at={text}"], Schema([ColumnSchema("at", [Tags.TIME], dtype="int64")]))

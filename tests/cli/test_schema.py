@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.cli.test_bad_input import check_refused
 from tfdual.schema import Kind, Schema
 
 
@@ -67,3 +68,17 @@ def test_rows_that_can_not_be_parsed_are_counted(run_tfdual, tmp_path: Path) -> 
     finished = run_tfdual("schema", tmp_path / "a.csv")
     assert finished.err.startswith("2 of 4 rows left aside: the row can't be parsed")
     assert "item_id: int64, 2 values in 2 rows, name" in finished.err
+
+
+def test_what_does_not_fit_is_told_in_the_words_of_the_options(run_tfdual, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("3,3,4\n1,2,3\n")
+    for words, part in {
+        (): "a.csv has the column '3' more than once. Rename one. If its first line is no header, name the columns: "
+        "--columns,",
+        ("--columns", "a,a,b"): "--columns takes the names of all columns, such as user,item, none of them empty or "
+        "twice there. Received 'a'.",
+        ("--columns", "a,,b"): "Received ''.",
+        ("--query", "x"): "--query needs the URL of a database, such as sqlite:///shop.db. Received",
+    }.items():
+        check_refused(run_tfdual("schema", tmp_path / "a.csv", *words), part)
+    assert run_tfdual("schema", tmp_path / "a.csv", "--columns", "a,b,c").code == 0

@@ -284,3 +284,14 @@ def test_rows_that_can_not_be_parsed_are_told_and_not_missing(
         assert not any(column.nullable for column in schema)
     assert infer_schema(tmp_path / "a.csv", rows=1, print_reasons=True)["age"].dtype == "int64"
     assert "left aside" not in capsys.readouterr().err
+
+
+def test_two_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("7,3,3\n1,2,3\n")
+    with pytest.raises(
+        ValueError, match=r"a\.csv has the column '3' more than once.*no header.*CsvFormat\(column_names="
+    ):
+        infer_schema(tmp_path / "a.csv")
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"])
+    with pytest.raises(ValueError, match="The table has the column 'x' more than once. Rename one.$"):
+        infer_schema(twice)

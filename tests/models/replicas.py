@@ -95,6 +95,14 @@ def weighted_gradients(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
     return [strategy.reduce("SUM", one, axis=None).numpy() for one in found]
 
 
+def weighted_fit(strategy: tf.distribute.Strategy) -> list[np.ndarray]:
+    """Weights and losses after a batch of weighted rows without labels."""
+    made = model(strategy)
+    rows = tf.data.Dataset.from_tensor_slices((inputs(), WEIGHTS)).batch(6).map(lambda x, weight: (x, None, weight))
+    history = made.fit(rows, validation_data=rows, verbose=0).history
+    return [*made.get_weights(), *map(np.array, history.values()), np.array(made.evaluate(rows, verbose=0))]
+
+
 def rankings(strategy: tf.distribute.Strategy, cross: bool) -> list[np.ndarray]:
     """Weights and losses of a re-ranker after a batch of weighted lists, some without a positive."""
     rng = np.random.default_rng(0)
@@ -220,6 +228,7 @@ def main() -> None:
         found, wanted = (weights_after_two_steps(strategy, "sgd", **options) for strategy in (mirrored, single))
         require_equal(found, wanted, f"{case}")
     require_equal(weighted_gradients(mirrored), weighted_gradients(single), "weighted")
+    require_equal(weighted_fit(mirrored), weighted_fit(single), "weighted fit")
     for name, cross in (("re-ranker", False), ("cross-encoder", True)):
         require_equal(rankings(mirrored, cross), rankings(single, cross), name)
     for case in ("own", "listed", "mined", "by text"):

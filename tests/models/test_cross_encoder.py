@@ -314,6 +314,33 @@ def test_features_of_both_sides_go_with_their_pair(join: str) -> None:
     assert np.isneginf(lists[1]).all()
 
 
+@pytest.mark.parametrize("items", [[["tea", "a"], ["b", "milk"]], [["tea", "a"], ["b"]]])
+def test_a_column_whose_lists_have_other_lengths_than_the_items_is_refused(items: list) -> None:
+    """Else as many values would go to other candidates."""
+    made = tf.ragged.constant if len(items[1]) == 1 else tf.constant
+    price = Schema([ColumnSchema("price", [Tags.ITEM], dtype="float32")])
+    model = tiny(features=InputBlock(price, aggregation="concat") >> MLPBlock([4]))
+    model.compile("sgd")
+    lengths = np.array([len(row) for row in items])
+    values = np.arange(lengths.sum(), dtype="float32")
+    inputs = {"query": tf.constant(["tea", "b"]), "item": made(items)}
+    labels = tf.RaggedTensor.from_row_lengths(values % 2, lengths)
+    right, wrong = (
+        {"price": tf.RaggedTensor.from_row_lengths(values, row_lengths)} for row_lengths in (lengths, lengths + [-1, 1])
+    )
+    model.fit(tf.data.Dataset.from_tensors((inputs | right, labels)), verbose=0)
+    message = "lists of the column 'price' have other lengths than those of the items. Give one value a candidate"
+    with pytest.raises(ValueError, match=message):
+        model(inputs | wrong)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.fit(tf.data.Dataset.from_tensors((inputs | wrong, labels)), verbose=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.predict(tf.data.Dataset.from_tensors(inputs | wrong), verbose=0)
+    three = {"price": tf.ragged.constant([[1.0], [2.0], [3.0]])}
+    with pytest.raises(ValueError, match="Give one value a candidate"):
+        model(inputs | three)
+
+
 def test_features_are_learned_where_the_texts_say_nothing_though_the_encoder_is_frozen() -> None:
     model = tiny(0, features=features(), ranking_loss=sampled_softmax)
     inputs = {"query": tf.constant(["tea"] * 16), "item": tf.constant([["milk"] * 4] * 16), **beside(16, 4)}

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.test_cross_encoder import tiny
 from tests.sample_columns import OPTIONS, SCHEMA, batch
-from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual import ColumnSchema, InputBlock, LazyAdam, MLPBlock, Schema, Tags, TwoTowerBlock, TwoTowerModel
+from tfdual.models.finite_loss import finite_or_stop
+from tfdual.tailoring import DeepReranker
 
 
 def model(optimizer: keras.optimizers.Optimizer, **kwargs) -> TwoTowerModel:
@@ -57,6 +60,43 @@ def test_weights_that_diverged_are_named_where_the_columns_are_sound() -> None:
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(ValueError, match=r"the weight '.*kernel' in rows 0, 1.*lower the learning rate"):
         made.fit(tf.data.Dataset.from_tensors(batch()), verbose=0)
+
+
+def test_a_list_that_holds_no_number_is_named_by_its_row() -> None:
+    stars = tf.ragged.constant([[1.0, 2.0], [], [3.0, float("nan")]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the column 'stars' in rows 2"):
+        finite_or_stop(tf.constant(1.0), tf.constant(0), {"stars": stars}, {}, [])
+
+
+@pytest.mark.parametrize("column", ["query_vector", "vector"])
+def test_a_re_ranker_stops_at_a_vector_that_holds_no_number_and_only_in_training(column: str) -> None:
+    chance = np.random.default_rng(5)
+    made = DeepReranker(hidden=(4,))
+    made.compile(keras.optimizers.Adam(0.1), jit_compile=False)
+    sound = {"query_vector": chance.normal(size=(2, 3)), "vector": chance.normal(size=(2, 2, 3))}
+    made.fit(sound, np.eye(2), verbose=0)
+    before = made.get_weights()
+    sound[column][1, ..., 2] = np.nan
+    with pytest.raises(ValueError, match=f"Stopped before step 1 .*the column '{column}' in rows 1"):
+        made.fit(sound, np.eye(2), verbose=0)
+    for found, wanted in zip(made.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    made.evaluate(sound, np.eye(2), verbose=0)
+
+
+def test_a_cross_encoder_stops_at_a_price_that_is_no_number() -> None:
+    price = Schema([ColumnSchema("price", [Tags.ITEM], dtype="float32")])
+    made = tiny(features=InputBlock(price, aggregation="concat") >> MLPBlock([4]))
+    made.compile(keras.optimizers.Adam(0.1))
+    made.build()
+    before = made.get_weights()
+    inputs = {"query": ["tea", "milk"], "item": [["tea", "a"], ["b", "milk"]]}
+    inputs = {name: tf.constant(values) for name, values in inputs.items()} | {"price": np.array([[1, 2], [3, np.nan]])}
+    for labels in (np.eye(2), np.array([[1.0, 0.0], [1.0, -1.0]])):  # also where no candidate stands
+        with pytest.raises(ValueError, match="Stopped before step 0 .*the column 'price' in rows 1"):
+            made.fit(inputs, labels, verbose=0)
+    for found, wanted in zip(made.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_other_errors_of_a_graph_stay_what_they_are() -> None:

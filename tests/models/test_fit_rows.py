@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import tfdual
 from tfdual import ColumnSchema, Schema, Tags
-from tfdual.models.fit_rows import fit_rows
+from tfdual.models.fit_rows import fit_rows, with_weights
 
 
 def tuned(enabled: bool | None) -> tf.data.Dataset:
@@ -47,6 +47,23 @@ def test_a_dataset_is_not_shuffled_again_unless_told() -> None:
 def test_what_is_no_dataset_stays() -> None:
     arrays = {"item_id": [1, 2]}
     assert fit_rows(arrays, {"epochs": 2}) == (arrays, {"epochs": 2})
+
+
+def test_weights_of_a_dataset_have_labels_of_no_width_and_other_labels_stay() -> None:
+    rows = tf.data.Dataset.from_tensor_slices(({"item": [1, 2, 3]}, [1.0, 2.0, 3.0])).batch(2)
+
+    def method(x: Any, validation_data: Any = None, epochs: int = 1) -> None:
+        pass
+
+    nothing, labelled = rows.map(lambda x, w: (x, None, w)), rows.map(lambda x, w: (x, w, w))
+    named = with_weights(method, nothing, (), {"validation_data": nothing})
+    for given in (named["x"], named["validation_data"]):
+        columns, labels, weights = zip(*given.as_numpy_iterator(), strict=True)
+        assert [each["item"].tolist() for each in columns] == [[1, 2], [3]]
+        assert [each.shape for each in labels] == [(2, 0), (1, 0)]
+        assert [each.tolist() for each in weights] == [[1.0, 2.0], [3.0]]
+    for given in (rows, labelled, labelled.map(lambda x, y, w: x)):
+        assert with_weights(method, given, (), {}) == {"x": given}
 
 
 @pytest.mark.parametrize("name", ["x", "validation_data"])

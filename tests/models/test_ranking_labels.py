@@ -70,6 +70,71 @@ def test_a_label_that_is_nan_is_refused_and_changes_no_weight() -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
+ENDED = np.log1p(np.exp(np.array([1.0, 3.0])))  # of scores 1 and 3 with the label 0
+SCORES = np.array([[2.0, 1.0], [3.0, -np.inf]], "float32")  # lists of two candidates and of one
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [[1.0, 0.0], [0.0, -1.0]],
+        np.array([[1, 0], [0, -1]]),
+        [[1.0, 0.0, -1.0, -1.0], [0.0, -1.0, -1.0, -1.0]],  # as wide as the longest list of the data set
+        tf.ragged.constant([[1.0, 0.0], [0.0]]),
+    ],
+)
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_labels_end_where_lists_do_or_go_on_as_minus_one(labels: Any, in_graph: bool) -> None:
+    model, given = tiny(), labels if isinstance(labels, tf.RaggedTensor) else tf.constant(labels)
+
+    def loss(scores: tf.Tensor) -> tf.Tensor:
+        return model.compute_loss({}, given, scores)
+
+    if in_graph:
+        loss = tf.function(loss, input_signature=[tf.TensorSpec([None, None])], autograph=False)
+    wanted = np.mean([(np.log1p(np.exp(-2.0)) + ENDED[0]) / 2, ENDED[1]])
+    assert float(loss(tf.constant(SCORES))) == pytest.approx(wanted, rel=1e-5)
+
+
+BEHIND = r"^Where there is no candidate a label is -1. In the batch's rows \[0\] others stand behind the list's end"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]), BEHIND),  # filled up with 0
+        (np.array([[1, 0, 1], [1, 0, 0]]), BEHIND),
+        (np.array([[1.0, 0, -1, 0], [1.0, 0, 0, -1]]), BEHIND),
+        (tf.ragged.constant([[1.0], [1.0, 0.0, 0.0]]), r"^Ragged labels are one a candidate.* rows \[0\]"),
+        (tf.ragged.constant([[1.0, 0.0, 1.0], [1.0, 0.0]]), r"^Ragged labels are one a candidate.* rows \[0, 1\]"),
+        (tf.ragged.constant([[1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]), r"^Ragged labels are one a candidate.* rows \[1\]"),
+    ],
+)
+def test_a_label_without_a_candidate_is_refused(labels: Any, message: str) -> None:
+    for what in (compiled().fit, compiled().evaluate):
+        with pytest.raises(ValueError, match=message):
+            what(tf.data.Dataset.from_tensors((RAGGED, labels)).repeat(2), verbose=0)
+
+
+def test_batches_of_lists_that_end_early_take_labels_of_the_widest() -> None:
+    model = compiled(ranking_loss=margin_mse)
+    labels, teacher = np.array([[1.0, 0.0, -1.0, -1.0], [0.0, 1.0, 0.0, -1.0]]), np.ones((2, 4))
+    scores = model(RAGGED).numpy()
+    pairs = [[(0, 0, 1)], [(1, 1, 0), (1, 1, 2)]]
+    wanted = np.mean(
+        [np.mean([(scores[row, one] - scores[row, two]) ** 2 for row, one, two in some]) for some in pairs]
+    )
+    data = tf.data.Dataset.from_generator(
+        lambda: [(RAGGED, {"labels": labels, "teacher_scores": teacher})],
+        output_signature=(
+            {"query": tf.TensorSpec([None], tf.string), "item": tf.RaggedTensorSpec([None, None], tf.string)},
+            dict.fromkeys(["labels", "teacher_scores"], tf.TensorSpec([None, None])),
+        ),
+    )
+    assert model.evaluate(data, verbose=0) == pytest.approx(wanted, rel=1e-4)
+    assert model.fit(data, verbose=0).history["loss"] == [pytest.approx(wanted, rel=1e-4)]
+
+
 def test_under_xla_a_label_that_is_nan_is_a_loss_that_is_nan_and_changes_no_weight() -> None:
     chance = np.random.default_rng(5)
     model = DeepReranker(hidden=(4,))

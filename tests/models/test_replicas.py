@@ -18,6 +18,7 @@ CASES = [
     "{'known_positives': 'user_id'}",
     "{'known_positives': 'user_id', 'distinct_queries': 'user_id'}",
     "weighted",
+    "weighted fit",
     "re-ranker",
     "cross-encoder",
     "factors own",

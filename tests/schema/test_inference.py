@@ -183,7 +183,9 @@ def test_weights_of_one_length_are_no_embedding() -> None:
         ("released", pa.array(["Feb 1, 2007", "Mar 1, 2007"]), "times as text of no known form"),
         ("seen", pa.array(["Sat, 11 July 2015 15:26:49 UTC", "Tue May 2nd 2019"]), "times as text of no known form"),
         ("user_id", pa.array([-1, 2]), "some values are negative, and no id is"),
+        ("user_id", pa.array([Decimal(2**63)], pa.decimal128(20)), "some values are beyond 2**63 - 1"),
         ("user_id", pa.array([2**63, 2], pa.uint64()), "ids are integers or strings"),
+        ("user_id", pa.array([2**63, 2], pa.uint64()), "some values are beyond 2**63 - 1; store them as strings"),
         ("grades", pa.array([[-1], [2]]), "some values are negative or beyond int64"),
     ],
 )

@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 
 import tfdual
+from tfdual import Tags
 from tfdual.serving import ItemEmbeddings, embed_items
 from tfdual.serving.folder_lock import locked
 
@@ -316,6 +317,17 @@ def test_what_cannot_be_embedded_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="at least 1 row"):
         embed_items(model, items, prep, folder, shard_rows=0)
     assert not folder.exists()
+
+
+def test_a_preprocessor_that_knows_more_items_than_the_model_is_refused(tmp_path: Path) -> None:
+    schema = tfdual.Schema([tfdual.ColumnSchema("user", [Tags.USER_ID]), tfdual.ColumnSchema("item", [Tags.ITEM_ID])])
+    rows = tfdual.read({"user": [1, 2], "item": [5, 6]}, schema)
+    prep = tfdual.Preprocessor(schema).adapt(rows)
+    model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([4])))
+    prep.adapt(tfdual.read({"user": [1, 2], "item": [7, 8]}, schema))
+    with pytest.raises(ValueError, match="made for 3 ids of the column 'item', and the preprocessor gives 5"):
+        embed_items(model, rows, prep, tmp_path / "items")
+    assert not (tmp_path / "items").exists()
 
 
 def test_an_embedding_that_is_not_finite_stops_the_run_and_names_the_item(

@@ -144,6 +144,11 @@ def test_no_terms_let_every_item_through() -> None:
         ("year is 3", "in and not in"),
         ("year in []", "Write `shelf in"),
         ("year == open('x')", "compared with a value"),
+        ("year == {[]: 1}", "compared with a value"),
+        (None, "A filter is a string, such as .* Received None"),
+        ("not " * 3000 + "year == 3", "'not not .*is nested too deeply. Write it with fewer"),
+        ("not " * 100_000 + "year == 3", "nested too deeply"),
+        ("year == " + "-" * 3000 + "3", "nested too deeply"),
     ],
 )
 def test_what_is_no_filter_is_refused(expression: str, message: str) -> None:

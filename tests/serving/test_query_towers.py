@@ -145,6 +145,91 @@ def test_what_lies_in_another_space_is_not_joined(first: tuple, retriever: Retri
         model.to_retriever(tfdual.read(ROWS.slice(0, 20), FIRST).select(Schema(ITEM)), index, prep)
 
 
+def trainable(prep: tfdual.Preprocessor) -> tuple[tfdual.TwoTowerModel, tfdual.Rows]:
+    """A model of a test's own, to change, and its items."""
+    keras.utils.set_random_seed(4)
+    model = model_of(FIRST, prep)
+    model.compile(keras.optimizers.Adam(0.01))
+    return model, tfdual.read(ROWS, FIRST).select(Schema(ITEM))
+
+
+def test_after_more_training_of_the_item_side_a_retriever_is_neither_changed_nor_published(
+    first: tuple, tmp_path: Path
+) -> None:
+    prep = first[1]
+    model, items = trainable(prep)
+    retriever, tower = model.to_retriever(items, preprocessor=prep), model.to_query_tower(prep)
+    model.fit(tfdual.read(ROWS, FIRST).batch(10).map(prep), verbose=0)
+    message = rf"of the space {retriever.description['embedding_space']}, and the model's of .*`to_retriever` again"
+    for change in (
+        lambda: retriever.export(tmp_path / "model"),
+        lambda: retriever.upsert({"item": [99], "price": [1.0]}),
+        lambda: retriever.with_query_tower("b", tower),
+    ):
+        with pytest.raises(ValueError, match=message):
+            change()
+    assert not (tmp_path / "model").exists()
+    assert sorted(retriever.item_ids().tolist()) == list(range(30))
+    model.to_retriever(items, preprocessor=prep).export(tmp_path / "model")
+    (batch,) = tfdual.read(ROWS, FIRST).batch(30)
+    scores = model.encode_query(prep(batch)).numpy()[:1] @ model.encode_item(prep(batch)).numpy().T
+    found = Retriever.load(tmp_path / "model").search({"user": ["u0"]}, k=30)
+    np.testing.assert_allclose(found["score"], -np.sort(-scores), atol=1e-5)
+
+
+def test_a_query_side_that_was_trained_alone_is_exported_as_it_is_now(first: tuple, tmp_path: Path) -> None:
+    prep = first[1]
+    model, items = trainable(prep)
+    retriever = model.to_retriever(items, preprocessor=prep)
+    before = retriever.embed_query({"user": ["u1"]})
+    model.towers.item.trainable = False
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(tfdual.read(ROWS, FIRST).batch(10).map(prep), verbose=0)
+    retriever.upsert({"item": [99], "price": [1.0]})
+    loaded = Retriever.load(retriever.export(tmp_path / "model"))
+    (batch,) = tfdual.read(ROWS.slice(1, 1), FIRST).batch(1)
+    now = model.encode_query(prep(batch)).numpy()
+    assert np.abs(now - before).max() > 1e-3
+    np.testing.assert_allclose(loaded.embed_query({"user": ["u1"]}), now, atol=1e-6)
+    assert 99 in loaded.item_ids()
+
+
+def test_the_seeds_of_dropout_are_not_part_of_the_space(first: tuple) -> None:
+    prep = first[1]
+    towers = tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([6, 6], dropout=0.5), post="l2-norm")
+    model = tfdual.TwoTowerModel(towers)
+    model.build()
+    space = model.embedding_space(prep)
+    seeds = [variable.numpy().tolist() for variable in model.towers.item.variables if "seed" in variable.name]
+    (batch,) = tfdual.read(ROWS, FIRST).batch(30)
+    model.encode_item(prep(batch), training=True)
+    assert seeds != [v.numpy().tolist() for v in model.towers.item.variables if "seed" in v.name]
+    assert model.embedding_space(prep) == space
+
+
+@pytest.mark.parametrize(("column", "known", "given"), [("item", 31, 33), ("user", 8, 9)])
+@pytest.mark.parametrize("kind", [tfdual.TwoTowerModel, tfdual.MatrixFactorizationModel])
+def test_a_model_from_before_the_vocabulary_grew_is_not_joined_with_it(
+    kind: type, column: str, known: int, given: int, first: tuple
+) -> None:
+    prep = tfdual.Preprocessor(FIRST).adapt(tfdual.read(ROWS, FIRST))
+    model = model_of(FIRST, prep) if kind is tfdual.TwoTowerModel else kind(prep.schema, dim=4)
+    new = {"item": {"user": ["u1"] * 2, "item": [30, 31]}, "user": {"user": ["u7"] * 2, "item": [1, 2]}}[column]
+    prep.adapt(tfdual.read(new | {"price": [1.0, 2.0]}, FIRST))
+    items = tfdual.read(ROWS, FIRST).select(Schema(ITEM))
+    message = (
+        f"made for {known} ids of the column '{column}', and the preprocessor gives {given}: .*preprocessor.schema"
+    )
+    for join in (lambda: model.to_retriever(items, preprocessor=prep), lambda: model.to_query_tower(prep)):
+        with pytest.raises(ValueError, match=message):
+            join()
+    grown = kind(prep.schema, dim=4) if kind is tfdual.MatrixFactorizationModel else model_of(FIRST, prep)
+    fewer = tfdual.Preprocessor(FIRST).adapt(tfdual.read(ROWS.slice(0, 20), FIRST))
+    for fitting in (prep, fewer):
+        found = grown.to_retriever(items, preprocessor=fitting).search({"user": ["u1"]}, k=30)
+        assert sorted(found["id"][0].tolist()) == list(range(30))
+
+
 @pytest.mark.parametrize("name", ["default", "examples", "examples_b", "two words", ""])
 def test_a_tower_needs_a_name_of_its_own(name: str, first: tuple, retriever: Retriever) -> None:
     with pytest.raises(ValueError, match="needs a name of its own"):

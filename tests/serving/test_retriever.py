@@ -316,6 +316,33 @@ def test_strings_as_ids_come_back_as_strings() -> None:
     assert sorted(found["id"][0].tolist()) == ["x\u20ac", "é1"]
 
 
+@pytest.mark.parametrize("number", [-1, -7])
+def test_an_id_that_read_refuses_is_not_added(number: int, retriever: Retriever) -> None:
+    with pytest.raises(ValueError, match=f"Ids of the column 'item_id' are 0 or more. Received {number}"):
+        retriever.upsert({"item_id": [5, number], "title": ["a", "b"]})
+    assert {5, number}.isdisjoint(retriever.item_ids().tolist())
+
+
+def test_an_id_that_the_domain_allows_is_added(tmp_path: Path) -> None:
+    item = tfdual.ColumnSchema("item", [Tags.ITEM_ID], {"domain": {"name": "item", "min": -9}})
+    schema = tfdual.Schema([tfdual.ColumnSchema("user", [Tags.USER_ID]), item])
+    rows = tfdual.read({"user": [1, 2], "item": [-8, 6]}, schema)
+    prep = tfdual.Preprocessor(schema).adapt(rows)
+    model = tfdual.TwoTowerModel(tfdual.TwoTowerBlock(prep.schema, tfdual.MLPBlock([4])))
+    retriever = model.to_retriever(rows.select(schema.select_by_name("item")), preprocessor=prep)
+    retriever.upsert({"item": [-7]})
+    with pytest.raises(ValueError, match="are -9 or more. Received -10"):
+        retriever.upsert({"item": [-10]})
+    loaded = Retriever.load(retriever.export(tmp_path / "model"))
+    assert sorted(loaded.item_ids().tolist()) == [-8, -7, 6]
+
+
+def test_adding_no_items_changes_nothing(retriever: Retriever) -> None:
+    before = retriever.changes, sorted(retriever.item_ids().tolist())
+    retriever.upsert({"item_id": [], "title": []})
+    assert (retriever.changes, sorted(retriever.item_ids().tolist())) == before
+
+
 def test_matrix_factorization_answers_by_the_rows_of_its_tables(
     prep: tfdual.Preprocessor, items: tfdual.Rows, tmp_path: Path
 ) -> None:

@@ -43,6 +43,12 @@ def test_random_items_are_neither_judged_nor_hard() -> None:
         assert len(set(places)) == 34
 
 
+def test_random_items_are_as_many_as_wanted_where_there_are_so_many() -> None:
+    for random, wanted in ((190, 194), (196, 200), (500, 200)):
+        for places, grades in lists(RELEVANT[:3], hard=3, random=random).values():
+            assert len(places) == len(set(places)) == len(grades) == wanted
+
+
 def test_queries_without_judged_items_are_left_out() -> None:
     assert list(lists([[], ["d1"]], hard=1)) == [ASKED[1].tobytes()]
 

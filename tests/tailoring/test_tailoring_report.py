@@ -23,6 +23,19 @@ def test_it_says_what_was_gained_and_that_no_item_is_embedded_again() -> None:
     assert report.to_dict()["quality"]["recall@10"]["interval"] == list(test.interval)
 
 
+def test_of_grades_those_above_zero_are_relevant() -> None:
+    ready = preprocessor()
+    served = retriever(ready, model_of(ready))
+    first, second = np.argsort(-ASKED[:6] @ VECTORS.T, axis=1)[:, :2].T
+    graded = [{IDS[one]: 0.0, IDS[two]: 2.0} for one, two in zip(first, second, strict=True)]
+    quality = tailoring_report(served, served, {"asked": ASKED[:6]}, graded, ks=(1, 2)).quality
+    found = {name: test.first for name, test in quality.items()}
+    wanted = {"ndcg@1": 0.0, "ndcg@2": 1 / np.log2(3), "recall@1": 0.0, "recall@2": 1.0}
+    assert found == pytest.approx(wanted)
+    with pytest.raises(ValueError, match="relevant ids for every query"):
+        tailoring_report(served, served, {"asked": ASKED[:1]}, [{IDS[0]: 0.0}])
+
+
 def test_a_reranker_is_what_is_deployed() -> None:
     ready = preprocessor()
     reranker = DeepReranker("asked", hidden=(4,)).to_reranker(20)

@@ -1,5 +1,6 @@
 """The options that say how a CSV file is written."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -18,13 +19,23 @@ Escape = Annotated[str | None, typer.Option(help="Before a quote inside the quot
 def csv_format(
     separator: str | None, no_quotes: bool, encoding: str | None, columns: str | None, escape: str | None
 ) -> CsvFormat | None:
-    """What the options say; None where none is given."""
+    """What the options say; None where none is given.
+
+    Raises:
+        ValueError: a name is empty or stands twice, or a value is none that a `CsvFormat` takes.
+    """
     if not no_quotes and (separator, encoding, columns, escape) == (None, None, None, None):
         return None
+    names = None if columns is None else columns.split(",")
+    if wrong := [name for name, times in Counter(names).items() if not name or times > 1]:
+        raise ValueError(
+            "--columns takes the names of all columns, such as user,item, none of them empty or twice there. "
+            f"Received {', '.join(map(repr, wrong))}."
+        )
     return CsvFormat(
         "\t" if separator == r"\t" else separator,
         None if no_quotes else '"',
         "utf-8" if encoding is None else encoding,
-        None if columns is None else columns.split(","),
+        names,
         escape,
     )

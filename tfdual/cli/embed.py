@@ -9,14 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
+from tfdual.cli.source_columns import SourceColumns
 from tfdual.data.arrow_types import ARROW_TYPES, decoded, is_text, is_time
-from tfdual.data.infer_schema import sample
-from tfdual.data.open_source import open_source
 from tfdual.data.read import read
-from tfdual.data.sources.csv import CsvSource
 from tfdual.features import TextEncoder
 from tfdual.schema import ColumnSchema, Schema
-from tfdual.schema.inference import infer_columns
 from tfdual.schema.sample_values import dtype_of
 from tfdual.serving.embed_texts import SHARD_ROWS, embed_texts
 
@@ -62,18 +59,14 @@ def embed(
 
 def _schema(corpus: str, id: str, text: list[str], format: str | None) -> Schema:
     """The id as it is stored, and strings that may be missing."""
-    opened = open_source(corpus, pa.schema([]), format=format)
-    is_csv = isinstance(opened, CsvSource)
-    rows = sample(opened, SAMPLE)
-    found, reasons = infer_columns(rows, is_csv)
-    if missing := [name for name in (id, *text) if name not in reasons]:
-        raise ValueError(f"{corpus} lacks the columns {missing}. It has {list(reasons)}. Use --id and --text.")
-    if is_csv:
+    found = SourceColumns.of(corpus, format, SAMPLE)
+    found.check([id, *text], " Use --id and --text.")
+    if found.from_text:
         dtype = _spelled_id(corpus, id, format)
-    elif id in rows.column_names:
-        dtype = _stored_id(corpus, id, decoded(rows.schema.field(id).type))
+    elif id in found.rows.column_names:
+        dtype = _stored_id(corpus, id, decoded(found.rows.schema.field(id).type))
     else:  # in a feature map
-        dtype = _stored_id(corpus, id, ARROW_TYPES[found[id].dtype] if id in found else None)
+        dtype = _stored_id(corpus, id, ARROW_TYPES[found.schema[id].dtype] if id in found.schema else None)
     texts = [ColumnSchema(name, dtype="string", properties={"nullable": True}) for name in text]
     return Schema([ColumnSchema(id, dtype=dtype), *texts])
 
@@ -88,9 +81,23 @@ def _stored_id(corpus: str, id: str, held: pa.DataType | None) -> str:
 
 
 def _spelled_id(corpus: str, id: str, format: str | None) -> str:
-    """The dtype that keeps each id of a CSV as it is written."""
-    texts = read(corpus, Schema([ColumnSchema(id, dtype="string")]), format=format)
-    return "int64" if all(_are_integers(table[id]) for table in texts.tables()) else "string"
+    """The dtype that keeps each id of a CSV as it is written.
+
+    Raises:
+        ValueError: a row has no id.
+    """
+    column = ColumnSchema(id, dtype="string", properties={"nullable": True})
+    row, are_integers = 0, True
+    for texts in (table[id] for table in read(corpus, Schema([column]), format=format).tables()):
+        if texts.null_count:
+            row += pc.index(texts.is_null(), True).as_py()
+            raise ValueError(
+                f"Each row needs an id. Row {row} of {corpus} has none in the column '{id}'. Fill it, or name another "
+                "column by --id."
+            )
+        row += len(texts)
+        are_integers = are_integers and _are_integers(texts)
+    return "int64" if are_integers else "string"
 
 
 def _are_integers(texts: pa.ChunkedArray) -> bool:

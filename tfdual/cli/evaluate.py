@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tfdual.data.infer_schema import infer_schema
+from tfdual.cli.source_columns import SourceColumns
 from tfdual.data.read import read
 from tfdual.evaluation import EvaluationOptions, EvaluationReport, evaluate_retriever
 from tfdual.evaluation.evaluation_report import REPORT
@@ -28,6 +28,8 @@ def evaluate(
     compare: Annotated[Path | None, typer.Option(help="A report.json of the same queries to test against.")] = None,
 ) -> None:
     """Measure a saved model on held-out queries: recall, NDCG, MRR, MAP against its whole corpus."""
+    if wrong := [cut_off for cut_off in k or () if cut_off < 1]:
+        raise ValueError(f"-k takes cut-offs of at least 1. Received {wrong[0]}.")
     if out is not None:
         picture_class()
         if (out / REPORT).exists():
@@ -55,16 +57,17 @@ def _query_schema(retriever: Retriever, source: str, ids: list[str], others: lis
     """The retriever's columns and those named, whose form the first rows of the source tell.
 
     Raises:
-        ValueError: the source lacks a column.
+        ValueError: the source lacks a column, or what is named can't be taken.
     """
-    found = infer_schema(source, print_reasons=False)
-    if missing := [name for name in [*retriever.query_schema.column_names, *ids, *others] if name not in found]:
-        raise ValueError(f"{source} lacks the columns {missing}. It has {found.column_names}.")
-    dtype = _item_column(retriever).dtype
-    columns = {name: ColumnSchema(name, dtype=found[name].dtype, is_list=found[name].is_list) for name in others}
-    columns |= {name: ColumnSchema(name, dtype=dtype, is_list=found[name].is_list) for name in ids}
+    columns = SourceColumns.of(source)
+    required = [column.name for column in retriever.query_schema if not column.nullable]
+    columns.check([*required, *ids, *others])
+    ids, others = ([name for name in names if name not in retriever.query_schema] for names in (ids, others))
+    found = {name: columns.stored(name) for name in others} | {name: columns.inferred(name) for name in ids}
+    dtypes = dict.fromkeys(ids, _item_column(retriever).dtype)
     return retriever.query_schema + Schema(
-        column for name, column in columns.items() if name not in retriever.query_schema
+        ColumnSchema(name, dtype=dtypes.get(name, column.dtype), is_list=column.is_list)
+        for name, column in found.items()
     )
 
 

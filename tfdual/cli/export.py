@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 
 from tfdual.cli.index import KINDS, Dtype, TargetRecall, in_words, new_index, warnings_in_lines
+from tfdual.cli.source_columns import SourceColumns
 from tfdual.data import Rows
-from tfdual.data.infer_schema import infer_schema
 from tfdual.data.read import read
 from tfdual.index import Index
 from tfdual.models import DualEncoder
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import ColumnSchema, Schema
+from tfdual.schema import ColumnSchema, Schema, Tags
 from tfdual.serving import Canary
 from tfdual.serving.artefact import describe
 
@@ -95,18 +95,18 @@ def _items(source: str, model: DualEncoder, preprocessor: Preprocessor, others: 
     """Raw items: the columns of the item tower, and others; the type of what the preprocessor doesn't know is inferred.
 
     Raises:
-        ValueError: a column is not there.
+        ValueError: a column is not there, or can't be taken.
     """
     known = preprocessor.input_schema
     names = dict.fromkeys([model.item_id, *preprocessor.raw_columns(model.item_columns).column_names, *others])
     columns = {name: known[name] for name in names if name in known}
     if unknown := [name for name in names if name not in known]:
-        found = infer_schema(source, print_reasons=False)
-        if missing := [name for name in unknown if name not in found]:
-            raise ValueError(f"{source} lacks the columns {missing}. It has {found.column_names}.")
-        for column in (found[name] for name in unknown):
+        found = SourceColumns.of(source)
+        found.check(unknown)
+        for column in map(found.stored, unknown):
             nullable = {"nullable": not column.is_list and column.dtype in MISSABLE}
-            columns[column.name] = ColumnSchema(column.name, (), nullable, column.dtype, column.is_list)
+            times = column.tags & {Tags.TIME}
+            columns[column.name] = ColumnSchema(column.name, times, nullable, column.dtype, column.is_list)
     return read(source, Schema(columns.values()))
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tfdual._arrow_arrays import to_numpy
-from tfdual.data.infer_schema import infer_schema
+from tfdual.cli.source_columns import SourceColumns
 from tfdual.data.read import read
 from tfdual.index import BruteForce, Index, ScaNN
 from tfdual.schema import ColumnSchema, Schema
@@ -121,15 +121,19 @@ def _held(source: str, id_column: str | None, embedding_column: str | None) -> _
         held = ItemEmbeddings(source)
         return _Held(lambda: held.ids, held.blocks, held.space)
     id_column, embedding_column = id_column or "id", embedding_column or EMBEDDING
-    found = infer_schema(source, format="parquet", rows=SAMPLE, print_reasons=False)
-    if missing := [name for name in (id_column, embedding_column) if name not in found]:
+    found = SourceColumns.of(source, "parquet", SAMPLE)
+    if missing := [name for name in (id_column, embedding_column) if name not in found.schema]:
+        reasons = "".join(f"'{name}' is {found.reasons[name]}. " for name in missing if name in found.reasons)
         raise ValueError(
-            f"{source} holds no ids, or no lists of one length, as {missing}. It holds {found.column_names}. "
+            f"{source} holds no ids, or no lists of one length, as {missing}. {reasons}It holds {list(found.reasons)}. "
             "Name the columns by --id and --embedding."
         )
-    item, vector = found[id_column], found[embedding_column]
+    item, vector = found.schema[id_column], found.schema[embedding_column]
     if item.is_list or not (item.dtype == "string" or item.dtype.startswith("int")):
-        raise ValueError(f"Ids are integers or strings, one an item. The column '{id_column}' holds others.")
+        raise ValueError(
+            f"Ids are integers or strings, one an item. The column '{id_column}' holds others: "
+            f"{found.reasons[id_column]}."
+        )
     if not vector.is_list or vector.width is None or vector.dtype == "string":
         raise ValueError(
             f"Embeddings are lists of one length. The column '{embedding_column}' of {source} holds others."

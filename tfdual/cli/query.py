@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tfdual.data.arrow_types import ARROW_TYPES, holds_times
 from tfdual.data.values import convert, lists_from_text
 from tfdual.schema import ColumnSchema, Kind, Schema
 from tfdual.serving import Retriever
@@ -100,13 +102,15 @@ def _without_nan(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _value(text: str, column: ColumnSchema) -> Any:
     kinds: dict[str, Callable[[str], Any]] = {"string": str, "float32": float, "float64": float, "bool": _bool}
-    read = kinds.get(column.dtype, int)
+    read = partial(_time, dtype=column.dtype) if holds_times(column) else kinds.get(column.dtype, int)
     try:
         if not column.is_list:
             return read(text)
         return [read(part) for part in _parts(text)]
     except ValueError as error:
         single = "true or false" if column.dtype == "bool" else column.dtype
+        if holds_times(column):
+            single = f"a time such as 2020-08-01T12:00:03Z, or seconds since 1970, as {column.dtype}"
         wanted = f"a list such as 1,2,3 of {column.dtype}" if column.is_list else single
         raise ValueError(f"The query key '{column.name}' takes {wanted}. Received {text!r}.") from error
 
@@ -126,4 +130,12 @@ def _bool(text: str) -> bool:
     values, problems = convert(pa.array([text]), pa.bool_())
     if problems:
         raise ValueError(f"{text!r} is neither true nor false.")
+    return values[0].as_py()
+
+
+def _time(text: str, dtype: str) -> Any:
+    """As a CSV file has it: ISO 8601, or seconds since 1970."""
+    values, problems = convert(pa.array([text]), ARROW_TYPES[dtype], of_time=True)
+    if problems:
+        raise ValueError(f"{text!r} is no time.")
     return values[0].as_py()

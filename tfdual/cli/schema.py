@@ -23,8 +23,19 @@ def schema(
     """Guess the schema of a source from a sample of its rows; say why on stderr."""
     if out is not None and out.exists():
         raise FileExistsError(f"{out} is there already. Move it away, or name another file.")
+    check_query(source, query)
     csv = csv_format(separator, no_quotes, encoding, columns, escape)
     found = infer_schema(source, query=query, format=format, csv=csv)
     typer.echo(repr(found))
     if out is not None:
         found.save(out)
+
+
+def check_query(source: str, query: str | None) -> None:
+    """Refuse a `--query` of what is no URL.
+
+    Raises:
+        ValueError: the source is a path.
+    """
+    if query is not None and "://" not in source:
+        raise ValueError(f"--query needs the URL of a database, such as sqlite:///shop.db. Received {source}.")

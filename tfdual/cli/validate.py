@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfdual.cli.csv_options import Columns, Encoding, Escape, NoQuotes, Separator, csv_format
+from tfdual.cli.schema import check_query
 from tfdual.data.read import read
 from tfdual.data.validation import HEADINGS, ValidationReport
 from tfdual.data.validation import validate as checked
@@ -33,6 +34,7 @@ def validate(  # noqa: PLR0913 (the options of a command)
     wanted = Schema.load(schema)
     if quarantine is not None and quarantine.exists():
         raise FileExistsError(f"{quarantine} is there already. Move it away, or name another quarantine file.")
+    check_query(source, query)
     options: dict[str, Any] = {
         "query": query,
         "format": format,

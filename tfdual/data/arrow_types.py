@@ -1,6 +1,7 @@
 """The Arrow type of a schema's column, and what a source may hold in its place."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ ARROW_TYPES = {
     "string": pa.string(),
 }
 _TIME = {b"tfdual.holds": b"times"}
+_NO_HEADER = "If its first line is no header, name the columns: --columns, or csv=CsvFormat(column_names=[...])."
 
 
 def arrow_type(column: ColumnSchema) -> pa.DataType:
@@ -121,10 +123,8 @@ def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = Fa
     """
     if missing := missing_columns(found, schema, sampled):
         raise ValueError(_lacking(source, missing, found.names, text, sampled))
-    times = Counter(found.names)
+    check_names(found, schema.column_names, source, text)
     for column in schema:
-        if times[column.name] > 1:
-            raise ValueError(f"{source} has the column '{column.name}' more than once. Rename one.")
         if not text and not fits(found.field(column.name).type, column):
             raise TypeError(
                 f"Column '{column.name}' of {source} has the type {found.field(column.name).type}; the schema wants "
@@ -132,18 +132,30 @@ def check_columns(found: pa.Schema, schema: Schema, source: str, text: bool = Fa
             )
 
 
+def check_names(found: pa.Schema, names: Iterable[str], source: str, text: bool = False) -> None:
+    """Refuse a source that holds two columns of one of these names. Arguments as of `check_columns`.
+
+    Raises:
+        ValueError: it does.
+    """
+    times = Counter(found.names)
+    if twice := [name for name in names if times[name] > 1]:
+        advice = f" {_NO_HEADER}" if text else ""
+        raise ValueError(f"{source} has the column '{twice[0]}' more than once. Rename one.{advice}")
+
+
 def _lacking(source: str, missing: list[str], names: list[str], text: bool, sampled: bool) -> str:
     if sampled:
         return (
             f"The first rows of {source} lack the columns {missing} that the schema names. They have {names}. Correct "
-            "the schema; a key that rows may lack is a column with properties={'nullable': True}."
+            "the schema; a key that rows may lack is a column with the property nullable."
         )
     said = (
         f"{source} lacks the columns {missing} that the schema names. It has {names}. "
         "Correct the schema or add the columns."
     )
     if text and any(_is_number(name) for name in names):
-        return f"{said} If these are values of a file without a header, pass csv=CsvFormat(column_names=[...])."
+        return f"{said} {_NO_HEADER}"
     return said
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from tfdual.data.arrow_types import is_list, is_text
+from tfdual.data.arrow_types import check_names, is_list, is_text
 from tfdual.data.csv_format import CsvFormat
 from tfdual.data.faults import RULES, Fault, short, without_rows
 from tfdual.data.open_source import open_source
@@ -42,7 +42,8 @@ def infer_schema(
 
     Raises:
         FileNotFoundError: there is nothing at that path.
-        ValueError: a file is not of its format, files differ in the type of a column, or there is no row.
+        ValueError: a file is not of its format, or holds two columns of one name; files differ in the type of a column,
+            or there is no row.
 
     Example:
         >>> schema = infer_schema({"user_id": [1, 2], "age": [31.0, 47.5]}, print_reasons=False)
@@ -63,7 +64,8 @@ def sample(source: Source, rows: int) -> pa.Table:
     """The first rows of a source, but those that can't be parsed, with its physical columns.
 
     Raises:
-        ValueError: there is no row, none is asked for, or files differ in the type of a column.
+        ValueError: there is no row, none is asked for, two columns have one name, or files differ in the type of a
+            column.
     """
     return _Sample.of(source, rows).table
 
@@ -128,10 +130,13 @@ def _blocks(source: Source, size: int) -> Iterator[Block]:
 
 def _wanted(source: Source) -> pa.Schema:
     """The columns of the first file; where first rows tell them, those of all files, with the types that rows have."""
-    schemas = source.arrow_schemas.values()
+    schemas = source.arrow_schemas
     if not source.is_sampled:
-        return next(iter(schemas))
-    return pa.schema([(name, pa.null()) for name in dict.fromkeys(name for each in schemas for name in each.names)])
+        file, first = next(iter(schemas.items()))
+        check_names(first, first.names, file, source.is_text)
+        return first
+    names = dict.fromkeys(name for each in schemas.values() for name in each.names)
+    return pa.schema([(name, pa.null()) for name in names])
 
 
 def _joined(tables: list[pa.Table], source: Source) -> pa.Table:

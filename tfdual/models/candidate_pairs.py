@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfdual._backend import rows_of_values
+from tfdual._backend import is_ragged, require_one_shape, rows_of_values
 from tfdual._typing import Tensor
 
 NOTHING = -float("inf")
@@ -46,7 +46,8 @@ def candidate_pairs(
         item_columns: names, `item` among them.
 
     Raises:
-        ValueError: a column is missing; item columns are lists and no lists, or ragged and dense.
+        ValueError: a column is missing; item columns are lists and no lists, or ragged and dense; their lists differ in
+            length, which in a graph is TensorFlow's `InvalidArgumentError`.
     """
     if missing := [name for name in (*query_columns, *item_columns) if name not in inputs]:
         raise ValueError(f"The input lacks the columns {missing}. It has {sorted(inputs)}.")
@@ -68,14 +69,17 @@ def as_tensor(values: Tensor) -> Tensor | tf.RaggedTensor:
 
 def _flat(name: str, values: Tensor | tf.RaggedTensor, lists: Tensor | tf.RaggedTensor) -> Tensor | tf.RaggedTensor:
     """`(batch, candidates, ...)` -> `(pairs, ...)`."""
-    ragged = isinstance(values, tf.RaggedTensor)
-    if len(values.shape) < 2 or (isinstance(lists, tf.RaggedTensor) and not ragged):
+    ragged = is_ragged(values)
+    if not values.shape[:2].is_compatible_with(lists.shape[:2]) or (is_ragged(lists) and not ragged):
         raise ValueError(
             f"Items come as lists of candidates {lists.shape}, and their column '{name}' as {values.shape}. Give one "
             "value a candidate, ragged where the items are."
         )
-    if isinstance(lists, tf.RaggedTensor):
-        return values.values
-    if ragged:
-        return values.merge_dims(0, 1)
-    return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], axis=0))
+    if not ragged:
+        return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], axis=0))
+    require_one_shape(
+        lists if is_ragged(lists) else tf.RaggedTensor.from_tensor(lists),
+        values.with_values(values.value_rowids()),
+        f"The lists of the column '{name}' have other lengths than those of the items. Give one value a candidate.",
+    )
+    return values.values

@@ -46,8 +46,7 @@ def finite_or_stop(
     """
     if keras.backend.backend() != "tensorflow":
         return loss
-    floats = {name: _dense(values) for name, values in sorted(columns.items()) if _is_float(values)}
-
+    floats = {name: values for name, values in sorted(columns.items()) if _is_float(values)}
     given_weight = tf.ones([0]) if sample_weight is None else tf.cast(sample_weight, tf.float32)
 
     def stop(loss: Tensor, step: Tensor, sample_weight: Tensor, *values: Tensor) -> bool:
@@ -56,7 +55,7 @@ def finite_or_stop(
                 f"Stopped before step {int(step)} (the first is 0) changed a weight: sample weights are at least 0. "
                 f"They are below in {_count(bad)}."
             )
-        given = [value.numpy() for value in values]
+        given = [(value.to_tensor() if is_ragged(value) else value).numpy() for value in values]
         kinds = {
             "column": dict(zip(floats, given, strict=False)),
             "weight": {weight.path: keras.ops.convert_to_numpy(weight) for weight in weights},
@@ -65,7 +64,7 @@ def finite_or_stop(
         raise ValueError(_message(float(loss), int(step), kinds))
 
     given = [loss, step, given_weight, *floats.values(), *embeddings.values()]
-    finite = [tf.reduce_all(tf.math.is_finite(values)) for values in (loss, *floats.values())]
+    finite = [tf.reduce_all(tf.math.is_finite(_values(each))) for each in (loss, *floats.values())]
     sound = tf.stack([*finite, tf.reduce_all(given_weight >= 0)])
     is_finite = tf.cond(tf.reduce_all(sound), lambda: True, lambda: tf.py_function(stop, given, tf.bool))
 
@@ -104,5 +103,5 @@ def _is_float(values: Tensor) -> bool:
     return "float" in str(keras.backend.standardize_dtype(values.dtype))
 
 
-def _dense(values: Tensor) -> Tensor:
+def _values(values: Tensor) -> Tensor:
     return values.flat_values if is_ragged(values) else values

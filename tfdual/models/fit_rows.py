@@ -62,7 +62,7 @@ def _is_read_by_keras(values: Any) -> bool:
 def with_weights(method: Callable[..., Any], x: Any, arguments: tuple, settings: dict[str, Any]) -> dict[str, Any]:
     """The arguments of Keras's `fit` or `evaluate` by their names, where columns with weights have labels of no width.
 
-    Keras drops weights that come as arrays and without labels.
+    Without labels Keras drops weights that come as arrays, and fails with a dataset of them in a strategy's scope.
 
     Args:
         method: Keras's `fit` or `evaluate`.
@@ -82,7 +82,7 @@ def with_weights(method: Callable[..., Any], x: Any, arguments: tuple, settings:
     match named.get("validation_data"):
         case (Mapping() as columns, None, weights) if weights is not None:
             named["validation_data"] = (columns, *_beside_no_labels(weights))
-    return named
+    return named | {name: _with_no_labels(named[name]) for name in ("x", "validation_data") if name in named}
 
 
 def _beside_no_labels(weights: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +93,14 @@ def _beside_no_labels(weights: Any) -> tuple[np.ndarray, np.ndarray]:
     if array.ndim != 1:
         raise ValueError(f"sample_weight is one number a row, (rows,). Received the shape {array.shape}.")
     return np.zeros((len(array), 0), np.float32), array
+
+
+def _with_no_labels(given: Any) -> Any:
+    """A dataset of `(columns, None, weights)` with labels of no width, or whatever else was given."""
+    match given.element_spec if isinstance(given, tf.data.Dataset) else None:
+        case (Mapping(), labels, _) if labels == tf.type_spec_from_value(None):
+            return given.map(lambda columns, _, weights: (columns, weights[..., tf.newaxis][..., :0], weights))
+    return given
 
 
 def _read_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -11,43 +11,78 @@ from keras import ops
 
 from tfdual._backend import is_ragged
 from tfdual._typing import Tensor
+from tfdual.models.candidate_pairs import NOTHING
 
 
-def checked_labels(labels: Tensor, scores: Tensor, in_python: bool) -> Tensor:
-    """Labels, once they are one number a candidate.
+def checked_labels(labels: Tensor, scores: Tensor, in_python: bool) -> tuple[Tensor, Tensor]:
+    """Labels, once they are one number a candidate, and as wide as these the scores.
 
     Args:
-        labels: `(batch, candidates)`, dense or ragged; -1 where there is no candidate.
-        scores: `(batch, candidates)`.
-        in_python: bool. Whether a step may call Python to tell of NaN and of widths that the graph doesn't know.
+        labels: `(batch, candidates)`, ragged as the lists of candidates, or dense and -1 where there is no candidate;
+            then they may be wider than the longest list of the batch.
+        scores: `(batch, candidates)`, minus infinity behind the end of a ragged list.
+        in_python: bool. Whether a step may call Python to tell of what the graph doesn't know.
 
     Raises:
-        ValueError: another shape. What only the values tell, a width or NaN, comes inside TensorFlow's
-            `InvalidArgumentError`; `told_plainly` takes it out.
+        ValueError: another shape. What only the values tell, a width, NaN, or a label without a candidate, comes inside
+            TensorFlow's `InvalidArgumentError`; `told_plainly` takes it out.
     """
+    lengths = labels.row_lengths() if is_ragged(labels) else None
     labels = labels.to_tensor(-1) if is_ragged(labels) else ops.convert_to_tensor(labels)
+    if in_python:
+        scores = _as_wide(scores, labels)
     shape, wanted = tf.TensorShape(labels.shape), tf.TensorShape(scores.shape)
     if shape.rank is not None and (shape.rank != 2 or not shape[1:].is_compatible_with(wanted[1:])):
         raise ValueError(_of_shape(tuple(shape), tuple(wanted)))
     if keras.backend.backend() != "tensorflow":
-        return labels
-    return tf.ensure_shape(_sound(labels, scores) if in_python else labels, wanted)
+        return labels, scores
+    return tf.ensure_shape(_sound(labels, scores, lengths) if in_python else labels, wanted), scores
 
 
-def _sound(labels: Tensor, scores: Tensor) -> Tensor:
+def _as_wide(scores: Tensor, labels: Tensor) -> Tensor:
+    """Scores with minus infinity up to the width of labels, unless a graph knows both widths."""
+    widths = scores.shape[1:], tf.TensorShape(labels.shape)[1:2]
+    if not tf.executing_eagerly() and all(width.is_fully_defined() for width in widths):
+        return scores
+    surplus = tf.maximum(tf.shape(labels)[-1] - tf.shape(scores)[1], 0)
+    return tf.pad(scores, [[0, 0], [0, surplus]], constant_values=NOTHING)
+
+
+def _sound(labels: Tensor, scores: Tensor, lengths: Tensor | None) -> Tensor:
     """The same labels, which wait until their shape and values are known to be right."""
-    given = [labels, tf.shape(scores)]
-    sound = tf.reduce_all(tf.equal(tf.shape(labels), given[1]))
-    if labels.dtype.is_floating:
-        sound = tf.logical_and(sound, tf.logical_not(tf.reduce_any(tf.math.is_nan(labels))))
-    return tf.cond(sound, lambda: labels, lambda: tf.py_function(_stop, given, labels.dtype))
+    there = tf.not_equal(scores, NOTHING)
+    counts = tf.math.count_nonzero(there, axis=1)
+    lengths = counts if lengths is None else tf.cast(lengths, tf.int64)
+
+    def right() -> Tensor:
+        wrong = tf.logical_and(ops.greater_equal(labels, 0), tf.logical_not(there))
+        if labels.dtype.is_floating:
+            wrong = tf.logical_or(wrong, tf.math.is_nan(labels))
+        return tf.logical_and(tf.logical_not(tf.reduce_any(wrong)), tf.reduce_all(tf.equal(lengths, counts)))
+
+    of_one_shape = tf.reduce_all(tf.equal(tf.shape(labels), tf.shape(scores)))
+    sound = tf.cond(of_one_shape, right, lambda: False)
+    return tf.cond(sound, lambda: labels, lambda: tf.py_function(_stop, [labels, there, lengths], labels.dtype))
 
 
-def _stop(labels: Tensor, wanted: Tensor) -> Tensor:
-    if labels.shape != tf.TensorShape(wanted):
-        raise ValueError(_of_shape(tuple(labels.shape), tuple(wanted.numpy().tolist())))
-    rows = np.flatnonzero(np.isnan(labels.numpy()).any(axis=1)).tolist()
-    raise ValueError(f"A label is a number, and -1 where there is no candidate. NaN stands in the batch's rows {rows}.")
+def _stop(labels: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
+    if labels.shape != there.shape:
+        raise ValueError(_of_shape(tuple(labels.shape), tuple(there.shape)))
+    labels, there = labels.numpy(), there.numpy()
+    if uneven := np.flatnonzero(lengths.numpy() != there.sum(axis=1)).tolist():
+        raise ValueError(
+            "Ragged labels are one a candidate, as many as the list holds. There are more or fewer in the batch's rows "
+            f"{uneven}."
+        )
+    if rows := np.flatnonzero(np.isnan(labels).any(axis=1)).tolist():
+        raise ValueError(
+            f"A label is a number, and -1 where there is no candidate. NaN stands in the batch's rows {rows}."
+        )
+    rows = np.flatnonzero(((labels >= 0) & ~there).any(axis=1)).tolist()
+    raise ValueError(
+        f"Where there is no candidate a label is -1. In the batch's rows {rows} others stand behind the list's end, "
+        "where the score is minus infinity. If no list ends early, training diverges: lower the learning rate."
+    )
 
 
 def _of_shape(shape: tuple, wanted: tuple) -> str:

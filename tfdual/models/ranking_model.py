@@ -25,6 +25,7 @@ from tfdual.losses import (
     semi_hard_triplet,
     supervised_contrastive,
 )
+from tfdual.models.finite_loss import finite_or_stop
 from tfdual.models.fit_rows import fit_rows
 from tfdual.models.function_config import function_config, function_from
 from tfdual.models.over_replicas import first_of_replicas, report_whole_batches, share_of_the_batch
@@ -104,11 +105,14 @@ class RankingModel(OwnLossModel):
         self._refuse_lists_of_one(loss, y_pred)
         check_arguments(loss, others)
         in_python = keras.backend.backend() == "tensorflow" and not (self.compiled and self.jit_compile)
-        labels = checked_labels(labels, y_pred, in_python)
+        labels, scores = checked_labels(labels, y_pred, in_python)
         mask = ops.greater_equal(labels, 0)
-        total = loss(y_pred, ops.where(mask, labels, 0), mask=mask, sample_weight=sample_weight, **others)
+        total = loss(scores, ops.where(mask, labels, 0), mask=mask, sample_weight=sample_weight, **others)
         if not in_python:  # under XLA nothing else tells
             total = ops.where(ops.any(ops.isnan(ops.cast(labels, "float32"))), float("nan"), total)
+        elif training:
+            step = ops.convert_to_tensor(self.optimizer.iterations if self.compiled else 0)
+            total = finite_or_stop(total, step, x or {}, {}, self.trainable_variables, sample_weight)
         total *= share_of_the_batch(y_pred, sample_weight)  # gradients of replicas are added up
         return total + sum(map(self._aggregate_additional_loss, self.losses))
 
@@ -131,7 +135,8 @@ class RankingModel(OwnLossModel):
 
         Raises:
             TypeError: rows that aren't batches yet.
-            ValueError: a bad row; a label that is NaN.
+            ValueError: a bad row; a label that is NaN, or behind the end of its list; a step whose loss or columns are
+                not finite, or a weight below 0, unless compiled by XLA.
         """
         x, settings = fit_rows(x, kwargs)
         with told_plainly():
@@ -141,7 +146,7 @@ class RankingModel(OwnLossModel):
         """Keras's `evaluate`, on batches of lists.
 
         Raises:
-            ValueError: a bad row; a label that is NaN.
+            ValueError: a bad row; a label that is NaN, or behind the end of its list.
         """
         with told_plainly():
             return super().evaluate(*args, **kwargs)

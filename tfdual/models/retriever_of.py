@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfdual._typing import Tensor
 from tfdual.data import Rows
 from tfdual.index import Index
 from tfdual.models.index_check import fitting
+from tfdual.models.known_ids import require_known_ids
 from tfdual.models.ready_batches import ReadyBatches
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
@@ -57,7 +59,7 @@ def retriever_of(
     if "id" in served.attributes and model.item_id != "id":
         raise ValueError("The attribute name 'id' is taken by the item ids. Rename the column 'id'.")
     query, index = query_tower_of(model, preprocessor), fitting(model, index)
-    item = tower_of(model.encode_item, model.item_side, preprocessor, query.space)
+    item = tower_of(model.encode_item, model.item_side, preprocessor, query.space, query.space_now)
     query = _with_columns(query, item, served.reranker, preprocessor)
     found = _read(model, items, preprocessor, served, embed=not index.size)
     if index.size:
@@ -97,16 +99,22 @@ def _raw_columns(items: Rows | tf.data.Dataset, preprocessor: Preprocessor) -> S
 
 def query_tower_of(model: "DualEncoder", preprocessor: Preprocessor) -> ServedTower:
     """What `DualEncoder.to_query_tower` gives."""
-    space = model.embedding_space(preprocessor)  # makes the weights of a model that has none yet
-    return tower_of(model.encode_query, model.query_side, preprocessor, space)
+    space_now = partial(model.embedding_space, preprocessor)
+    space = space_now()  # makes the weights of a model that has none yet
+    require_known_ids(model.query_side, preprocessor)
+    return tower_of(model.encode_query, model.query_side, preprocessor, space, space_now)
 
 
 def tower_of(
-    encode: Callable[[dict[str, Tensor]], Tensor], side: Side, preprocessor: Preprocessor, space: str
+    encode: Callable[[dict[str, Tensor]], Tensor],
+    side: Side,
+    preprocessor: Preprocessor,
+    space: str,
+    space_now: Callable[[], str] | None,
 ) -> ServedTower:
     """One side of a model, from the raw columns that its model-ready ones are made of."""
     schema = preprocessor.raw_columns(side.columns)
-    return ServedTower(schema, preprocessor, encode, [*side.variables, *preprocessor.tables], space)
+    return ServedTower(schema, preprocessor, encode, [*side.variables, *preprocessor.tables], space, space_now)
 
 
 @dataclass

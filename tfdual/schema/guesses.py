@@ -138,11 +138,13 @@ def _told(told: str, named: set[str]) -> tuple[set[str], str]:
 
 
 def _refusal(values: SampleValues, named: set[str], told: str | None) -> str:
+    is_id = told == Tags.CATEGORICAL or (not told and Tags.ID in named)
+    if is_id and values.dtype == "float64" and dtype_of(values.array.type) == "int64":
+        return f"ids are integers or strings, and some values are beyond 2**63 - 1; {AS_STRINGS}"
     if told and values.dtype not in TOLD_DTYPES.get(told, ()):
         return f"it stands among the {told} features; store it there as these are stored"
     if not told and Tags.ID in named and values.dtype.startswith("float"):
         return "the name says id, and ids are integers or strings; cast them"
-    is_id = told == Tags.CATEGORICAL or (not told and Tags.ID in named)
     if is_id and values.has_negatives and not values.is_spelled:
         return f"some values are negative, and no id is; {AS_STRINGS}"
     if not told and values.dtype == "string" and (Tags.TIME in named or values.are_dates_in_words):

@@ -9,7 +9,8 @@ from tfdual.serving.item_embeddings import ItemEmbeddings
 from tfdual.serving.onnx_export import export_onnx
 from tfdual.serving.reranker import Reranker
 from tfdual.serving.retriever import Retriever
-from tfdual.serving.served_graph import ServedGraph, ServedItems
+from tfdual.serving.served_graph import ServedGraph
+from tfdual.serving.served_items import ServedItems
 from tfdual.serving.served_tower import ServedTower
 from tfdual.serving.server_files import write_server_files
 from tfdual.serving.tower_comparison import TowerComparison, compare_query_towers

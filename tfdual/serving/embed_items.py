@@ -79,15 +79,14 @@ def embed_items(
     Raises:
         TypeError: the items are no rows of `tfdual.read`.
         ValueError: the folder holds other files, embeddings of another model or of other items, or is in use; the items
-            lack a column; an attribute is no single-valued column; an embedding is not finite.
+            lack a column; an attribute is no single-valued column; an embedding is not finite; the preprocessor knows
+            more ids than the model.
         OSError: the folder can't be written, or the disk is full. Whole parts stay; call it again to go on.
     """
     _check(model, items, attributes, shard_rows)
     encode = model.compiled_encode_item  # makes the weights
     read = _raw_columns(model, preprocessor)
     items = items.select(_selected(items.schema, [model.item_id, *attributes, *read]))
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     batches = -(-shard_rows // BATCH)
     size = -(-shard_rows // batches)
     wanted = Manifest(
@@ -98,6 +97,8 @@ def embed_items(
         len(items),
         size * batches,
     )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(locked(folder, wait=False))

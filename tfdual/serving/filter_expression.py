@@ -28,15 +28,21 @@ def compile_filter(expression: str, columns: Mapping[str, str]) -> list[str]:
 
     Raises:
         ValueError: it is no such expression, names an unknown column, or compares a column with a value of another
-            type.
+            type; it is nested too deeply.
     """
+    if not isinstance(expression, str):
+        raise ValueError(f"A filter is a string, such as {EXAMPLE}. Received {expression!r}.")
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        return _terms(ast.parse(expression.strip(), mode="eval").body, columns)
     except SyntaxError as error:
         raise ValueError(
             f"The filter {expression!r} can't be read: {error.msg}. Write one such as {EXAMPLE}."
         ) from None
-    return _terms(tree, columns)
+    except (RecursionError, MemoryError):
+        raise ValueError(
+            f"The filter {expression[:40]!r}... is nested too deeply. Write it with fewer parentheses and `not`s, and "
+            "several values as `shelf in ['a', 'b']`."
+        ) from None
 
 
 def _terms(node: ast.expr, columns: Mapping[str, str]) -> list[str]:
@@ -102,7 +108,7 @@ def _term(column: ast.Name, operator: str, value: ast.expr, columns: Mapping[str
 def _text(name: str, dtype: str, operator: str, node: ast.expr) -> str:
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"'{name}' is compared with a value. Received {ast.unparse(node)!r}.") from None
     wanted = _PYTHON.get(dtype, int if "int" in dtype else (int, float))
     if not isinstance(value, wanted) or isinstance(value, bool) != (dtype == "bool"):

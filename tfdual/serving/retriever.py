@@ -19,7 +19,7 @@ from tfdual.serving.raw_input import to_dense
 from tfdual.serving.saved_graph import Functions, load_functions, save_graph
 from tfdual.serving.search_options import DEFAULT_K, given_options
 from tfdual.serving.served_graph import DEFAULT_TOWER, ServedGraph, signature_name
-from tfdual.serving.served_tower import ServedTower, pair_schema, require_space
+from tfdual.serving.served_tower import ServedTower, pair_schema
 from tfdual.serving.versions import Versions
 from tfdual.serving.warm_up import requests_of, write_warm_up
 
@@ -194,11 +194,11 @@ class Retriever:
                 attributes and the columns to filter by.
 
         Raises:
-            ValueError: this retriever was loaded, or has no item tower; a column is missing or of another type; an id
-                stands twice. Then nothing is changed.
+            ValueError: this retriever was loaded, or has no item tower; the model's item side was trained since; a
+                column is missing or of another type; an id stands twice or is negative. Then nothing is changed.
         """
         self._require_item_tower()
-        self._changeable().upsert(to_dense(items, self.item_schema), self.description["item_id"])
+        self._changeable().items.upsert(to_dense(items, self.item_schema), self.description["item_id"])
 
     def delete(self, ids: Sequence[Any]) -> None:
         """Take items out; the next search and the next export don't find them.
@@ -224,12 +224,12 @@ class Retriever:
 
         Raises:
             ValueError: this retriever was loaded; the name is taken, no identifier, or begins with `examples`, as
-                signatures do; the tower's embeddings are of another space than the index.
+                signatures do; the tower's embeddings are of another space than the index, or have become so.
         """
         graph = self._changeable()
         if not name.isidentifier() or name in graph.towers or name.startswith("examples"):
             raise ValueError(f"A new query tower needs a name of its own, such as 'b'. Received {name!r}.")
-        require_space(tower.space, graph.items.index.space)
+        tower.require_space(graph.items.index.space)
         graph = ServedGraph(graph.towers | {name: tower}, graph.items)
         return type(self).from_graph(graph, self.description)
 
@@ -258,13 +258,15 @@ class Retriever:
         Raises:
             ImportError: `warm_up` without the extra `serving`.
             CanaryError: the loaded model answers otherwise, or is below what the canary asks. Nothing is published.
-            ValueError: this retriever was loaded: copy its folder instead. Or `warm_up` holds no query, too many, or
-                a column that `search` would refuse.
+            ValueError: this retriever was loaded: copy its folder instead. Or the model's item side was trained since
+                it was made; or `warm_up` holds no query, too many, or a column that `search` would refuse.
             OSError, tf.errors.OpError: the folder can't be written, or the disk is full. Nothing is left behind.
         """
         if self._graph is None:
             raise ValueError("A loaded retriever is not exported again. Copy its folder instead.")
         graph = self._graph
+        for tower in graph.towers.values():
+            tower.require_space(graph.items.index.space)
         dense = None if warm_up is None else to_dense(warm_up, self.query_schema)
         description = self.description | {"report": report or {}}
 

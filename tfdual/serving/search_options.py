@@ -1,6 +1,6 @@
 """What a request says beside its query: how many items, which not, and which at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -60,7 +60,8 @@ def given_options(
     if exclude is not None:
         options["exclude"] = _excluded(exclude, id_kind)
     if item_filter is not None:
-        expressions = [item_filter] if isinstance(item_filter, str) else list(item_filter)
+        several = isinstance(item_filter, Iterable) and not isinstance(item_filter, str | bytes)
+        expressions: list[Any] = list(item_filter) if several else [item_filter]
         terms = [compile_filter(expression, columns) for expression in expressions]
         options["filter"] = tf.ragged.constant(terms, ragged_rank=1, dtype=tf.string).to_tensor()
     _require_rows({name: options[name].shape[0] for name in _ROWS if name in options}, _query_count(inputs))

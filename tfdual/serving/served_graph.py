@@ -1,18 +1,15 @@
 """The graph that a retriever runs and exports."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from tfdual._typing import Tensor
-from tfdual.index import Index
 from tfdual.index.seldom import seldom
 from tfdual.schema import Schema
 from tfdual.serving.examples import parse_examples
-from tfdual.serving.item_columns import ItemColumns
 from tfdual.serving.item_filter import ItemFilter
 from tfdual.serving.raw_input import (
     missing_values,
@@ -20,10 +17,9 @@ from tfdual.serving.raw_input import (
     plainest_query,
     tensor_spec,
     to_dense,
-    to_ragged,
 )
-from tfdual.serving.reranker import Reranker
 from tfdual.serving.search_options import OWN_NAMES, option_defaults, option_specs
+from tfdual.serving.served_items import ServedItems
 from tfdual.serving.served_tower import Columns, ServedTower, pair_schema
 
 DEFAULT_TOWER = "default"
@@ -35,31 +31,6 @@ Find = Callable[[Columns, Columns], Columns]
 def signature_name(name: str, tower: str) -> str:
     """The name of a tower's signature: `serving_default`, or `serving_b` for the tower `b`."""
     return name if tower == DEFAULT_TOWER else f"{name.removesuffix('_default')}_{tower}"
-
-
-@dataclass(frozen=True)
-class ServedItems:
-    """The items' side of a served graph.
-
-    Args:
-        index: Index. Built, with the items' ids.
-        schema: Schema. All raw columns of the items that are used: ids, the tower's, and those below.
-        columns: ItemColumns. Raw columns, in the order of the index.
-        attributes: names of columns to return with the ids.
-        filters: names of columns to filter by.
-        tower: ServedTower. The items' own. Defaults to `None`: none is served.
-        reranker: Reranker. Defaults to `None`.
-        features: ItemColumns. Model-ready columns that the re-ranker reads.
-    """
-
-    index: Index
-    schema: Schema
-    columns: ItemColumns
-    attributes: Sequence[str] = ()
-    filters: Sequence[str] = ()
-    tower: ServedTower | None = None
-    reranker: Reranker | None = None
-    features: ItemColumns = field(default_factory=lambda: ItemColumns({}))
 
 
 class ServedGraph(tf.Module):
@@ -132,25 +103,6 @@ class ServedGraph(tf.Module):
             "index": items.index.describe(),
             "embedding_space": items.index.space,
         }
-
-    def upsert(self, features: Columns, item_id: str) -> None:
-        """Add or change items.
-
-        Args:
-            features: dense raw columns, `(items, ...)`.
-            item_id: str. The column of their ids.
-        """
-        tower, items = self.items.tower, self.items
-        if tower is None:
-            raise ValueError("Items are embedded by the item tower, and none is here.")
-        features = one_row_each(features, items.schema)
-        ragged = to_ragged(features, items.schema)
-        embeddings = tower.embed({name: features[name] for name in tower.schema.column_names})
-        ready = tower.prepare(ragged) if items.reranker else {}
-        items.index.upsert(embeddings.numpy(), features[item_id].numpy())
-        positions = items.index.items.positions(features[item_id]).numpy()
-        items.columns.put(positions, ragged)
-        items.features.put(positions, ready)
 
     def _made(self) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
         """The signatures of each query tower, and those that need the items' own."""

@@ -24,6 +24,7 @@ class ServedTower:
         encode: from model-ready columns to `(batch, dim)`.
         resources: sequence. The variables and tables that both read, for the SavedModel.
         space: str. The embedding space, as `model.embedding_space(preprocessor)` names it. Defaults to `""`: not known.
+        space_now: callable. Names the space of the model as it is now. Defaults to `None`: nothing trains the tower.
     """
 
     schema: Schema
@@ -31,6 +32,7 @@ class ServedTower:
     encode: Callable[[Columns], Tensor]
     resources: Sequence[Any]
     space: str = ""
+    space_now: Callable[[], str] | None = None
 
     def ready(self, features: Columns) -> Columns:
         """Dense columns of a request, model-ready."""
@@ -39,6 +41,19 @@ class ServedTower:
     def embed(self, features: Columns) -> Tensor:
         """Dense columns of a request -> float32 `(batch, dim)`."""
         return self.encoded(features)[0]
+
+    def require_space(self, index: str) -> None:
+        """Raise where the embeddings that the tower gives now can't be compared with those of an index.
+
+        Raises:
+            ValueError: its space is another; the model was trained since the tower was made, which moved the items.
+        """
+        require_space(self.space, index)
+        if self.space_now is not None and (now := self.space_now()) != index:
+            raise ValueError(
+                f"The index's embeddings are of the space {index}, and the model's of {now} now: it has been trained, "
+                "or its preprocessor adapted, since the retriever was made. Call `to_retriever` again."
+            )
 
     @cached_property
     def encoded(self) -> Callable[[Columns], tuple[Tensor, Columns]]:

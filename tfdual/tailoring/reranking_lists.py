@@ -37,7 +37,7 @@ def reranking_lists(
         items: FrozenItems that the index holds.
         index: Index of them.
         hard: int. Items of the index, not judged. Defaults to 50.
-        random: int. Items drawn at random from the others, a query, once. Defaults to 0.
+        random: int. Items drawn at random from the others, a query, once; all where there are fewer. Defaults to 0.
         batch: int. Queries a batch. Defaults to 32.
         seed: int. Of the random items and of the order of the queries, another one each epoch. Defaults to 0.
         query: str. What the column of query vectors is called. Defaults to `"query_vector"`.
@@ -124,9 +124,9 @@ def _candidates(
         for row, best in enumerate(ranked, start):
             own, own_grades = judged[row]
             others = best[(best >= 0) & ~np.isin(best, own)][:hard]
-            left = np.setdiff1d(chance.integers(0, index.size, 2 * random), np.concatenate([own, others]))
-            drawn = chance.permutation(left)[:random]
-            found = np.concatenate([own, others, drawn])
+            ahead = np.concatenate([own, others])
+            drawn = chance.choice(index.size, min(index.size, random and random + len(ahead)), replace=False)
+            found = np.concatenate([ahead, drawn[~np.isin(drawn, ahead)][:random]])
             positions[row, : len(found)] = found
             grades[row, : len(found)] = np.concatenate([own_grades, np.zeros(len(found) - len(own))])
     return positions, grades

@@ -11,6 +11,7 @@ from tfdual.index.item_ids import id_array, shown
 from tfdual.metrics import PairedTest, ndcg, paired_test, recall
 from tfdual.serving import Retriever
 from tfdual.serving.served_graph import DEFAULT_TOWER
+from tfdual.tailoring.relevant_ids import relevant_ids
 
 BATCH = 256
 
@@ -57,7 +58,7 @@ def tailoring_report(
     before: Retriever,
     after: Retriever,
     queries: Mapping[str, Any],
-    relevant: Sequence[Sequence[Any]],
+    relevant: Sequence[Mapping[Any, float] | Sequence[Any]],
     ks: Sequence[int] = (10, 100),
     towers: tuple[str, str] = (DEFAULT_TOWER, DEFAULT_TOWER),
 ) -> TailoringReport:
@@ -67,7 +68,8 @@ def tailoring_report(
         before: Retriever.
         after: Retriever, with another query tower or re-ranker; it may be the same one, asked by another tower.
         queries: raw values, column name -> one entry a query; each tower takes its own columns.
-        relevant: for each query the ids that are relevant, at least one.
+        relevant: for each query the ids that are relevant, at least one; of a mapping of id -> grade, as
+            `reranking_lists` takes it, those above 0.
         ks: lengths of lists. Defaults to `(10, 100)`.
         towers: names of the query towers before and after. Defaults to the default tower of both.
 
@@ -78,9 +80,10 @@ def tailoring_report(
     """
     if not ks or min(ks) < 1:
         raise ValueError(f"A report needs lengths of lists, 1 or more. Received {list(ks)}.")
-    if not len(relevant) or not all(map(len, relevant)):
+    right = [relevant_ids(judged) for judged in relevant]
+    if not right or not all(right):
         raise ValueError("A report needs relevant ids for every query. Leave out queries without any.")
-    wanted = [frozenset(id_array(list(ids), before.description["id_dtype"]).tolist()) for ids in relevant]
+    wanted = [frozenset(id_array(ids, before.description["id_dtype"]).tolist()) for ids in right]
     for retriever in (before, after):
         _require_items(retriever, wanted)
     counts = np.array([len(ids) for ids in wanted])

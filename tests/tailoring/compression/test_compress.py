@@ -99,6 +99,20 @@ def test_a_trained_compressor_is_taken_as_it_is(compression: Compression) -> Non
     assert again.index.dim == 16
 
 
+def test_of_grades_those_above_zero_are_relevant(compression: Compression) -> None:
+    few = {"queries": QUERIES, "options": OPTIONS}
+    found, wanted = (
+        compress(PARTS, IDS, compression.compressor, relevant=relevant, **few).report
+        for relevant in (
+            [{IDS[row[0]]: 2.0, IDS[row[1]]: 0.0, IDS[row[2]]: 0.5} for row in BEST],
+            [[IDS[row[0]], IDS[row[2]]] for row in BEST],
+        )
+    )
+    assert found.ndcg == wanted.ndcg == pytest.approx(1.5 / (1 + 1 / np.log2(3)))  # places 1 and 3
+    with pytest.raises(ValueError, match="Query 0 needs relevant ids"):
+        compress(PARTS, IDS, compression.compressor, relevant=[{"doc0": 0.0}, *RELEVANT[1:]], **few)
+
+
 def titles_alone(rows: int, seed: int) -> dict[str, np.ndarray]:
     """Queries unlike the items: both their parts are of a title."""
     title = frozen_parts(rows, seed)["title"]

@@ -18,6 +18,7 @@ from tfdual.tailoring.compression.pca import PCA
 from tfdual.tailoring.compression.projection import Projection
 from tfdual.tailoring.compression.random_projection import RandomProjection
 from tfdual.tailoring.compression.searched_items import require_for_queries
+from tfdual.tailoring.relevant_ids import relevant_ids
 
 EPSILON = 1e-10  # a mean over all pairs has small gradients
 
@@ -71,7 +72,7 @@ def compress(
     width: int | None = None,
     index: Index | None = None,
     queries: Mapping[str, np.ndarray] | None = None,
-    relevant: Sequence[Sequence[Any]] | None = None,
+    relevant: Sequence[Mapping[Any, float] | Sequence[Any]] | None = None,
     spaces: Mapping[str, str] | None = None,
     options: CompressionOptions | None = None,
     training_queries: Mapping[str, np.ndarray] | None = None,
@@ -93,7 +94,8 @@ def compress(
             `BruteForce()`.
         queries: mapping of part name -> `(queries, width of its own)`, to measure by. Defaults to `None`: up to 1,000
             of the items, none of which is to find itself.
-        relevant: for each query, the ids of its relevant items; then the report has NDCG, too. Defaults to `None`.
+        relevant: for each query, the ids of its relevant items; of a mapping of id -> grade, those above 0. Then the
+            report has NDCG, too. Defaults to `None`.
         spaces: mapping of part name -> name of the space that its vectors lie in. Defaults to `None`: not known.
         options: CompressionOptions. Defaults to `None`: `CompressionOptions()`.
         training_queries: mapping of part name -> `(queries, width of its own)`, to learn from: what a query may look
@@ -170,7 +172,7 @@ def _positions(relevant: Any, ids: np.ndarray, asked: Any) -> list[np.ndarray] |
     place = {item: position for position, item in enumerate(ids.tolist())}
     found = []
     for row, wanted in enumerate(relevant):
-        keys = id_array(list(wanted)).tolist()
+        keys = id_array(relevant_ids(wanted)).tolist()
         if not keys or not set(keys) <= place.keys():
             unknown = [shown(key) for key in keys if key not in place]
             raise ValueError(f"Query {row} needs relevant ids, of items. Unknown are {unknown} of {len(keys)}.")
