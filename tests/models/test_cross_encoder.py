@@ -329,7 +329,7 @@ def test_a_column_whose_lists_have_other_lengths_than_the_items_is_refused(items
         {"price": tf.RaggedTensor.from_row_lengths(values, row_lengths)} for row_lengths in (lengths, lengths + [-1, 1])
     )
     model.fit(tf.data.Dataset.from_tensors((inputs | right, labels)), verbose=0)
-    message = "lists of the column 'price' have other lengths than those of the items. Give one value a candidate"
+    message = "The column price has lists of other lengths than the items. Give one value a candidate"
     with pytest.raises(ValueError, match=message):
         model(inputs | wrong)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):

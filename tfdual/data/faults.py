@@ -23,7 +23,8 @@ RULES = {
     "seconds since 1970; fractions of seconds need float64",
     "leading zeros": "as an integer the id would lose its sign or zeros: 0012 would become 12. Give the column the "
     "dtype string",
-    "overflow": "the number doesn't fit the column's dtype. Give the column a wider dtype",
+    "overflow": "the number doesn't fit the column's dtype. Give the column a wider dtype; ids beyond int64 are of the "
+    "dtype string",
     "utf-8": "the text is not UTF-8, or not of the encoding named. Encode the file as UTF-8, or name the encoding of a "
     "CSV: csv=CsvFormat(encoding='latin-1')",
     "null": "the value is missing. Fill it, or allow it with properties={'nullable': True}",

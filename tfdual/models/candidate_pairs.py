@@ -80,6 +80,6 @@ def _flat(name: str, values: Tensor | tf.RaggedTensor, lists: Tensor | tf.Ragged
     require_one_shape(
         lists if is_ragged(lists) else tf.RaggedTensor.from_tensor(lists),
         values.with_values(values.value_rowids()),
-        f"The lists of the column '{name}' have other lengths than those of the items. Give one value a candidate.",
+        f"The column {name} has lists of other lengths than the items. Give one value a candidate.",
     )
     return values.values

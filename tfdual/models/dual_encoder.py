@@ -251,7 +251,8 @@ class DualEncoder(SelfBuiltModel, OwnLossModel):
         Raises:
             ValueError: no preprocessor; an attribute is no single-valued column or is called `id`; a column to filter
                 by is missing, of vectors, or no identifier; an id stands twice; a built index of other items or
-                another space; a re-ranker's column that neither side has.
+                another space; a re-ranker's column that neither side has; a preprocessor that knows more ids than the
+                model.
         """
         served = ServedColumns(tuple(attributes), tuple(filters), item_tower, reranker)
         return retriever_of(self, items, index, preprocessor, served)

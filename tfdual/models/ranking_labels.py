@@ -72,7 +72,7 @@ def _stop(labels: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
     if uneven := np.flatnonzero(lengths.numpy() != there.sum(axis=1)).tolist():
         raise ValueError(
             "Ragged labels are one a candidate, as many as the list holds. There are more or fewer in the batch's rows "
-            f"{uneven}."
+            f"{uneven}. Where lists are filled up, fill the labels up too: labels.to_tensor(-1)."
         )
     if rows := np.flatnonzero(np.isnan(labels).any(axis=1)).tolist():
         raise ValueError(
