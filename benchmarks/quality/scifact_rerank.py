@@ -32,6 +32,7 @@ from text_data import model_directory
 
 import tfdual
 from tfdual.features import TextEncoder
+from tfdual.features.text import TextPairEncoder
 from tfdual.losses import binary_cross_entropy, pairwise_logistic, sampled_softmax
 from tfdual.models import CrossEncoder
 from tfdual.ranking import BM25, reciprocal_rank_fusion
@@ -52,6 +53,7 @@ class Settings:
     tokens: int
     rate: float
     loss: str
+    pooling: str
 
 
 def first_stages(data: SciFact, names: list[str]) -> dict[str, np.ndarray]:
@@ -93,9 +95,8 @@ def trained(data: SciFact, settings: Settings, seed: int) -> CrossEncoder:
     """A cross-encoder after so many steps, the rate rising over the first tenth and falling to zero."""
     keras.utils.set_random_seed(seed)
     encoder = TextEncoder.from_directory(model_directory(), max_length=settings.tokens, trainable_layers="all")
-    model = CrossEncoder(
-        encoder, "claim", "document", num_layers=settings.layers or None, ranking_loss=LOSSES[settings.loss]
-    )
+    pairs, last = TextPairEncoder(encoder, settings.pooling), settings.layers or None
+    model = CrossEncoder(pairs, "claim", "document", num_layers=last, ranking_loss=LOSSES[settings.loss])
     warm = max(1, settings.steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, settings.steps - warm, warmup_target=settings.rate, warmup_steps=warm
@@ -173,6 +174,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=256, help="of claim and document together")
     parser.add_argument("--rate", type=float, default=5e-5)
     parser.add_argument("--loss", choices=[*LOSSES], default="listwise")
+    parser.add_argument("--pooling", choices=["cls", "mean"], default="cls")
     parser.add_argument("--claims", type=int, help="ask the first so many alone")
     parser.add_argument("--out", type=Path, help="JSON to write")
     return parser.parse_args()

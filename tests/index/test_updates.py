@@ -159,6 +159,12 @@ def test_an_unknown_or_deleted_id_is_named_and_nothing_is_deleted(unknown: str) 
     assert index.size == 79
 
 
+def test_no_ids_deleted_is_no_change() -> None:
+    index = BruteForce().build(ITEMS, IDS)
+    index.delete([])
+    assert (index.size, index.items.changes) == (80, 0)
+
+
 def test_changes_that_can_not_be_right_are_refused_and_change_nothing() -> None:
     index = BruteForce("cosine").build(ITEMS, IDS)
     for rows, ids, message in [

@@ -147,8 +147,10 @@ class LiveItems:
         self.changes += 1
 
     def delete(self, ids: Any) -> None:
-        """Take items out."""
+        """Take items out; of no ids, do nothing."""
         ids = id_array(ids, self.kind)
+        if not len(ids):
+            return
         positions = self._positions_of(ids)
         live = self.is_live()
         if len(gone := np.flatnonzero((positions < 0) | ~live[positions])):
