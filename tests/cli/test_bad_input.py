@@ -219,3 +219,12 @@ def test_a_process_answers_in_json_and_says_nothing_else(text_model: Path) -> No
     done = run_process("query", text_model, "where is 3", "-k", "2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert [sorted(answer) for answer in json.loads(done.stdout)] == [["id", "score", "title"]] * 2
+
+
+def test_what_arrow_can_not_do_is_one_line(run_tfdual, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise pa.ArrowNotImplementedError("Unsupported cast from list<item: null> to\nutf8")
+
+    pq.write_table(pa.table(RATINGS), tmp_path / "a.parquet")
+    monkeypatch.setattr("tfdual.cli.schema.infer_schema", refuse)
+    check_refused(run_tfdual("schema", tmp_path / "a.parquet"), "Unsupported cast from list<item: null> to utf8")

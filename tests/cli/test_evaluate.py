@@ -1,8 +1,10 @@
 """`tfdual evaluate`: a saved model, a file of held-out queries, a table."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -171,3 +173,30 @@ def test_a_column_that_can_not_be_taken_is_told_with_the_reason(
     finished = run_tfdual("evaluate", model, tmp_path / "test.parquet", "--slice", "region_id")
     assert (finished.code, finished.err) == (0, "")
     assert {"region_id=-1", "region_id=4"} <= {line.strip().split(" ")[0] for line in finished.out.splitlines()}
+
+
+def write_csv(path: Path, seen: list[list[int]], join: Callable[[list[int]], str]) -> Path:
+    frame = {"question": [f"where is {i}" for i in range(ITEMS)], "book_id": BOOKS, "seen": [*map(join, seen)]}
+    pd.DataFrame(frame).to_csv(path, index=False)
+    return path
+
+
+def test_seen_lists_of_a_csv_leave_out_what_those_of_parquet_do(run_tfdual, text_model: Path, tmp_path: Path) -> None:
+    seen = [[BOOKS[i - j] for j in range(1, 5)] if i else [] for i in range(ITEMS)]
+    frame = {"question": [f"where is {i}" for i in range(ITEMS)], "book_id": BOOKS, "seen": seen}
+    pq.write_table(pa.table(frame), tmp_path / "test.parquet")
+    words = ["-k", "1", "-k", "3", "--seen", "seen"]
+    expected = run_tfdual("evaluate", text_model, tmp_path / "test.parquet", *words)
+    assert expected.code == 0
+    for join in (lambda ids: "|".join(map(str, ids)), lambda ids: str(ids)):
+        finished = run_tfdual("evaluate", text_model, write_csv(tmp_path / "test.csv", seen, join), *words)
+        assert finished == expected
+    assert run_tfdual("evaluate", text_model, tmp_path / "test.csv", *words[:-2]).out != expected.out
+
+
+def test_seen_ids_of_no_item_are_warned_of_in_a_line(run_tfdual, text_model: Path, tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "test.csv", [[7]] * ITEMS, lambda ids: str(ids[0]))
+    finished = run_tfdual("evaluate", text_model, source, "--seen", "seen")
+    assert finished.code == 0
+    assert finished.err.startswith("tfdual: None of the 12 ids in 'seen', such as 7, is of an item in the corpus")
+    assert "12 seen ids are of no item in the corpus and leave none out" in finished.out

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -242,3 +243,18 @@ def test_an_attribute_that_can_not_be_taken_is_told_with_the_reason(
     check_refused(run_tfdual(*words, "parent_id"), *told)
     check_refused(run_tfdual(*words, "box"), "The column 'box' of", "features are numbers, bools, strings and lists")
     assert not (tmp_path / "books").exists()
+
+
+def test_delimited_lists_of_a_csv_with_the_index_of_a_frame_are_filtered_by(
+    run_tfdual, trained: Trained, tmp_path: Path
+) -> None:
+    genres = [["war|drama", "drama", "", "comedy|war"][i % 4] for i in range(ITEMS)]
+    frame = {**pa.table(BOOKS).to_pydict(), "genres": genres, "title": [f"Book {i}" for i in range(ITEMS)]}
+    pd.DataFrame(frame).to_csv(tmp_path / "items.csv")
+    words = ["--items", tmp_path / "items.csv", "--filters", "genres", "--attributes", "title"]
+    finished = run_tfdual(*trained.words, *words, "--out", tmp_path / "books")
+    assert (finished.code, finished.err) == (0, "")
+    found = tfdual.Retriever.load(tmp_path / "books").search(QUERY, 6, filter="'war' in genres")
+    war = {100 + i: f"Book {i}" for i in range(ITEMS) if i % 4 in (0, 3)}
+    for ids, titles in zip(found["id"].tolist(), found["title"].tolist(), strict=True):
+        assert dict(zip(ids, titles, strict=True)) == war

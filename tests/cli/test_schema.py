@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -82,3 +83,13 @@ def test_what_does_not_fit_is_told_in_the_words_of_the_options(run_tfdual, tmp_p
     }.items():
         check_refused(run_tfdual("schema", tmp_path / "a.csv", *words), part)
     assert run_tfdual("schema", tmp_path / "a.csv", "--columns", "a,b,c").code == 0
+
+
+def test_a_csv_with_the_index_of_a_frame_has_a_column_without_a_name(run_tfdual, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "schema.json"
+    pd.DataFrame({"user_id": [7, 8], "city": ["Rome", "Oslo"]}).to_csv(source)
+    finished = run_tfdual("schema", source, "--out", out)
+    assert finished.code == 0
+    assert finished.err.splitlines()[0] == "'': string, left out: column 0 has no name"
+    assert Schema.load(out).column_names == ["user_id", "city"]
+    assert run_tfdual("validate", source, "--schema", out).code == 0

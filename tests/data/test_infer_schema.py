@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from tfdual import Schema, infer_schema, read, validate
+from tfdual import CsvFormat, Schema, infer_schema, read, validate
 from tfdual.data.sources import json_lines
 
 COUNT = 300
@@ -295,3 +295,52 @@ def test_two_columns_of_one_name_are_named(tmp_path: Path) -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"])
     with pytest.raises(ValueError, match="The table has the column 'x' more than once. Rename one.$"):
         infer_schema(twice)
+
+
+@pytest.mark.parametrize("block", [300, 1 << 20])
+def test_lists_of_objects_with_a_field_that_is_always_null_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], block: int
+) -> None:
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", block)
+    images = [{"a": "x", "b": None}, {"a": "y", "b": None}]
+    rows = [{"item_id": i, "price": 9.5 if i else "from 12.99", "images": images[: i % 3]} for i in range(40)]
+    schema = infer_schema(write_lines(tmp_path / "a.jsonl", rows))
+    assert {column.name: column.dtype for column in schema} == {"item_id": "int64", "price": "string"}
+    assert "images: list<" in capsys.readouterr().err
+    write_lines(tmp_path / "b.jsonl", [{"item_id": 7, "price": 1, "images": [{"a": "x", "b": "z"}]}])
+    assert infer_schema(tmp_path, print_reasons=False).column_names == ["item_id", "price"]
+
+
+def test_files_of_other_columns_are_told_and_those_in_another_order_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for suffix, write in {"csv": pyarrow.csv.write_csv, "parquet": pq.write_table}.items():
+        folder = tmp_path / suffix
+        folder.mkdir()
+        write(pa.table({"user_id": [1, 2], "city": ["Rome", "Paris"]}), folder / f"a.{suffix}")
+        write(pa.table({"city": ["Oslo"], "user_id": [3]}), folder / f"b.{suffix}")
+        write(pa.table({"user_id": [4], "stars": [5]}), folder / f"c.{suffix}")
+        schema = infer_schema(folder)
+        said = capsys.readouterr().err.splitlines()
+        assert schema.column_names == ["user_id", "city"]
+        assert (
+            said[0] == f"1 of 3 files have other columns, such as {folder}/c.{suffix}: they are left out of the guess"
+        )
+        assert said[1].startswith("user_id: int64, 3 values in 3 rows")
+        assert said[2].startswith("city: string, 3 values in 3 rows")
+        (folder / f"c.{suffix}").unlink()
+        assert validate(folder, infer_schema(folder)).is_valid
+        assert "files have" not in capsys.readouterr().err
+
+
+def test_a_header_of_numbers_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("33,9,-1.5\n1,2,3\n")
+    told = "every name in the header is a number, such as 33. If the first line is no header, name the columns: "
+    infer_schema(tmp_path / "a.csv")
+    assert capsys.readouterr().err.startswith(f"{told}--columns user,item, or csv=CsvFormat(column_names=[...])\n33: ")
+    infer_schema(tmp_path / "a.csv", csv=CsvFormat(column_names=["1", "2", "3"]))
+    infer_schema({"33": [1], "9": [2]})
+    infer_schema(write_lines(tmp_path / "a.jsonl", [{"33": 1, "9": 2}]))
+    (tmp_path / "a.csv").write_text("33,9,day\n1,2,3\n")
+    infer_schema(tmp_path / "a.csv")
+    assert "header" not in capsys.readouterr().err

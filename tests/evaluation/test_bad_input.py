@@ -1,5 +1,6 @@
 """What can't be evaluated is said, with what to do."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -279,3 +280,32 @@ def test_a_bad_row_of_training_and_evaluation_is_told_as_where_it_is_read(
     ):
         with pytest.raises(ValueError, match=message):
             what()
+
+
+def test_seen_ids_of_no_item_are_counted_and_told_where_none_is_of_one(recwarn: pytest.WarningsRecorder) -> None:
+    some = run(queries_of(6, relevant=ONE_EACH, history=[[7, FIRST_ID + 8], [8], [], [], [9, 9], []]), seen="history")
+    assert some.totals["seen_outside_corpus"] == 4
+    assert "4 seen ids are of no item in the corpus and leave none out" in str(some)
+    known = run(queries_of(6, relevant=ONE_EACH, history=[[FIRST_ID + 8]] * 6), seen="history")
+    assert "seen_outside_corpus" not in known.totals
+    assert "seen ids" not in str(known)
+    assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
+    with pytest.warns(UserWarning, match="None of the 3 ids in 'history', such as 7, is of an item.*with 'item_id'"):
+        none = run(queries_of(6, relevant=ONE_EACH, history=[[7], [8], [], [], [9], []]), seen="history")
+    assert none == run(queries_of(6, relevant=ONE_EACH))
+
+
+def test_several_seen_ids_in_one_text_are_told(recwarn: pytest.WarningsRecorder) -> None:
+    items, ranked = ["a", "b", "c"], [["a", "b", "c"]] * 3
+    schema = Schema([ColumnSchema("wanted", dtype="string"), ColumnSchema("seen", dtype="string")])
+
+    def report(*seen: str) -> Any:
+        queries = tfdual.read({"wanted": ["c"] * 3, "seen": list(seen)}, schema)
+        return evaluate_rankings(ranked, queries, items, "wanted", (1, 3), "seen")
+
+    assert report("a", "b", "x y").totals["seen_outside_corpus"] == 1
+    assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
+    for text in ("a b", "a|b|x", "b, a"):
+        told = f"1 ids in 'seen' are of no item, and some are several ids in one text, such as '{text}'"
+        with pytest.warns(UserWarning, match=re.escape(told) + r'.* as JSON, such as \["a", "b"\]'):
+            assert report("a", "b", text).totals["seen_outside_corpus"] == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdual import ColumnSchema, InputBlock, MLPBlock, Schema, Tags
 from tfdual.features import TextEncoder
 from tfdual.features.text import TextTransformer, WordPieceTokenizer
 from tfdual.losses import margin_mse
@@ -73,3 +74,16 @@ def test_ragged_scores_of_a_teacher_train_as_filled_up_ones() -> None:
     assert found == pytest.approx(wanted, rel=1e-4)
     history = model.fit(tf.data.Dataset.from_tensors((inputs, ragged)), verbose=0).history
     assert history["loss"] == [pytest.approx(wanted, rel=1e-4)]
+
+
+@pytest.mark.parametrize("join", ["token", "state"])
+def test_a_batch_of_lists_without_a_candidate_changes_nothing(join: str) -> None:
+    schema = Schema([ColumnSchema("price", [Tags.ITEM], dtype="float32")])
+    model = cross_encoder(features=InputBlock(schema, aggregation="concat") >> MLPBlock([4]), join=join)
+    texts, prices = (tf.RaggedTensor.from_row_lengths(tf.zeros([0], dtype), [0, 0]) for dtype in ("string", "float32"))
+    before = model.get_weights()
+    rows = {"query": tf.constant(["tea", "milk"]), "item": texts, "price": prices}
+    history = model.fit(tf.data.Dataset.from_tensor_slices((rows, prices)).batch(2), verbose=0).history
+    assert history["loss"] == [0.0]
+    for found, wanted in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)

@@ -124,6 +124,14 @@ def test_a_learned_code_is_a_mean_of_all_states_weighed_by_its_vector(encoder: T
         np.testing.assert_allclose(found, wanted, atol=2e-5)
 
 
+@pytest.mark.parametrize("reduction", ["learned", "first", "last"])
+def test_no_dialogue_has_no_code_also_in_training(encoder: TextEncoder, reduction: str) -> None:
+    model = of_context(encoder, codes=3, reduction=reduction)
+    codes = tf.function(lambda texts: model.encode_query({"context": texts}, training=True))
+    assert codes(tf.zeros([0], tf.string)).shape == (0, 3, DIM)
+    assert codes(tf.constant(["tea", "milk"])).shape == (2, 3, DIM)
+
+
 @pytest.mark.parametrize("reduction", ["first", "last"])
 def test_codes_are_the_states_of_the_first_or_last_tokens_and_zeros_where_there_are_none(
     encoder: TextEncoder, reduction: str

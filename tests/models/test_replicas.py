@@ -29,6 +29,8 @@ CASES = [
     "global_clipnorm",
     "clipvalue",
     "global_clipnorm of parts",
+    "no id, clipnorm",
+    "no id, global_clipnorm of parts",
     "texts that rows name",
     "late interaction",
 ]

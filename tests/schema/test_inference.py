@@ -388,3 +388,33 @@ def test_rows_of_several_sides_keep_what_the_names_say(ids: dict[str, Any]) -> N
     schema, _ = infer_columns(pa.table(ids | FEATURES))
     assert schema["fashion_news_frequency"].tags == {Tags.ITEM, Tags.CATEGORICAL}
     assert schema["club"].tags == {Tags.CATEGORICAL}
+
+
+@pytest.mark.parametrize("names", [("book_id", "isbn"), ("isbn", "book_id")])
+def test_one_id_with_another_value_in_each_row_tells_the_side_wherever_it_stands(names: tuple[str, str]) -> None:
+    ids = {"book_id": range(ROWS), "isbn": repeated("a", "b", "c")}
+    schema, _ = infer_columns(pa.table({name: ids[name] for name in names} | {"club": repeated("x", "y")}))
+    assert schema["club"].tags == {Tags.ITEM, Tags.CATEGORICAL}
+    assert infer_columns(pa.table({"isbn": ids["isbn"], "club": repeated("x", "y")}))[0]["club"].tags == {
+        Tags.CATEGORICAL
+    }
+
+
+def test_a_column_without_a_name_is_left_out() -> None:
+    schema, reasons = infer_columns(pa.table({"user_id": [1, 2], "": ["0", "1"], "club": ["x", "y"]}))
+    assert schema.column_names == ["user_id", "club"]
+    assert reasons[""] == "string, left out: column 1 has no name"
+
+
+@pytest.mark.parametrize("texts", [["  [1]", "\n[2, 3] ", "null", ""], [" [1]", None, "null ", "[2, 3]"]])
+def test_spaces_before_json_lists_and_missing_ones_are_taken(texts: list[str | None]) -> None:
+    column = infer_columns(pa.table({"feat": texts}), from_text=True)[0]["feat"]
+    assert (column.is_list, column.dtype, column.nullable) == (True, "int64", True)
+
+
+def test_texts_that_can_not_be_lists_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr("tfdual.schema.sample_values.json.loads", lambda text, **_: parsed.append(text))
+    table = {"price": ["1.5", "2"], "word": ["cat", "dog"], "some": ["[1]", "x"], "box": ['{"a": 1}', '{"a": 2}']}
+    infer_columns(pa.table(table), from_text=True)
+    assert parsed == []

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tfdual.cli.source_columns import SourceColumns
+from tfdual.cli.index import warnings_in_lines
+from tfdual.cli.source_columns import SourceColumns, form_of
 from tfdual.data.read import read
 from tfdual.evaluation import EvaluationOptions, EvaluationReport, evaluate_retriever
 from tfdual.evaluation.evaluation_report import REPORT
@@ -41,7 +42,8 @@ def evaluate(
     ids = [name for name in (relevant, seen) if name is not None]
     schema = _query_schema(retriever, source, ids, [name for name in (relevance, *options.slices) if name])
     trained = None if train is None else read(train, Schema([_item_column(retriever)]))
-    with Console(stderr=True).status("Evaluating ..."):
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with warnings_in_lines(console), console.status("Evaluating ..."):
         report = evaluate_retriever(
             retriever, read(source, schema), tuple(k or (10, 100)), relevant, seen, trained, options
         )
@@ -64,9 +66,9 @@ def _query_schema(retriever: Retriever, source: str, ids: list[str], others: lis
     columns.check([*required, *ids, *others])
     ids, others = ([name for name in names if name not in retriever.query_schema] for names in (ids, others))
     found = {name: columns.stored(name) for name in others} | {name: columns.inferred(name) for name in ids}
-    dtypes = dict.fromkeys(ids, _item_column(retriever).dtype)
+    id_dtype = _item_column(retriever).dtype
     return retriever.query_schema + Schema(
-        ColumnSchema(name, dtype=dtypes.get(name, column.dtype), is_list=column.is_list)
+        ColumnSchema(name, **(form_of(column) | ({"dtype": id_dtype} if name in ids else {})))
         for name, column in found.items()
     )
 

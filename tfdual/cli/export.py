@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from tfdual.cli.index import KINDS, Dtype, TargetRecall, in_words, new_index, warnings_in_lines
-from tfdual.cli.source_columns import SourceColumns
+from tfdual.cli.source_columns import SourceColumns, form_of
 from tfdual.data import Rows
 from tfdual.data.read import read
 from tfdual.index import Index
@@ -104,9 +104,9 @@ def _items(source: str, model: DualEncoder, preprocessor: Preprocessor, others: 
         found = SourceColumns.of(source)
         found.check(unknown)
         for column in map(found.stored, unknown):
-            nullable = {"nullable": not column.is_list and column.dtype in MISSABLE}
-            times = column.tags & {Tags.TIME}
-            columns[column.name] = ColumnSchema(column.name, times, nullable, column.dtype, column.is_list)
+            nullable = not column.is_list and column.dtype in MISSABLE
+            held = ColumnSchema(column.name, column.tags & {Tags.TIME}, **form_of(column))
+            columns[column.name] = held.with_properties({"nullable": nullable})
     return read(source, Schema(columns.values()))
 
 

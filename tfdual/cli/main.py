@@ -4,6 +4,7 @@ import re
 import sys
 from typing import Annotated
 
+import pyarrow as pa
 import tensorflow as tf
 import typer
 from rich.console import Console
@@ -20,7 +21,7 @@ from tfdual.cli.schema import schema
 from tfdual.cli.validate import validate
 from tfdual.cli.versions import versions
 
-EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, tf.errors.OpError)
+EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, pa.ArrowException, tf.errors.OpError)
 
 app = typer.Typer(
     add_completion=False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -74,3 +75,9 @@ class SourceColumns:
             return self.inferred(name)
         holds_missing = values.dtype.startswith("float") or values.dtype == "string"
         return ColumnSchema(name, dtype="float64" if values.missing and not holds_missing else values.dtype)
+
+
+def form_of(column: ColumnSchema) -> dict[str, Any]:
+    """How the values of a column stand in a source, as arguments of another `ColumnSchema` that reads them."""
+    properties = {name: value for name, value in column.properties.items() if name == "delimiter"}
+    return {"properties": properties, "dtype": column.dtype, "is_list": column.is_list}

@@ -1,5 +1,6 @@
 """`tfdual.infer_schema`: a first schema from the types of a source and a sample of its rows."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from tfdual.data.sources.source import Block, Source
 from tfdual.data.values import convert
 from tfdual.schema import Schema
 from tfdual.schema.inference import infer_columns
+from tfdual.schema.sample_values import FLOAT
 
 
 def infer_schema(
@@ -32,8 +34,8 @@ def infer_schema(
 ) -> Schema:
     """Guess dtype, kind and tags of every column, from its type, its name and its first values.
 
-    What was guessed, and why, is printed to stderr, a line a column, and how many rows can't be parsed. Correct it with
-    `schema.replace(...)`, or save it, edit the file and load it.
+    What was guessed, and why, is printed to stderr, a line a column, and how many rows can't be parsed, or files have
+    other columns than the first. Correct it with `schema.replace(...)`, or save it, edit the file and load it.
 
     Args:
         source: as `tfdual.read` takes it; so are `query`, `format`, `storage_options` and `csv`.
@@ -55,7 +57,10 @@ def infer_schema(
     schema, reasons = infer_columns(found.table, from_text=isinstance(opened, CsvSource))
     if print_reasons:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        for line in [*found.aside(), *(f"{name}: {why}{found.misfits(name)}" for name, why in reasons.items())]:
+        asides = [*_other_files(opened), *found.aside()]
+        if csv is None or csv.column_names is None:
+            asides = [*_numbers_as_names(opened), *asides]
+        for line in [*asides, *(f"{name or repr(name)}: {why}{found.misfits(name)}" for name, why in reasons.items())]:
             console.print(line, markup=False)
     return schema
 
@@ -123,9 +128,38 @@ class _Sample:
 
 def _blocks(source: Source, size: int) -> Iterator[Block]:
     wanted = _wanted(source)
+    others = set(_others(source))
     for part in source.parts:
-        if source.is_sampled or source.arrow_schemas[part.file].names == wanted.names:
+        if part.file not in others:
             yield from source.blocks(part, wanted, size)
+
+
+def _others(source: Source) -> list[str]:
+    """The files that have other columns than the first, in any order; where first rows tell the columns, none."""
+    if source.is_sampled:
+        return []
+    wanted = set(_wanted(source).names)
+    return [file for file, found in source.arrow_schemas.items() if set(found.names) != wanted]
+
+
+def _other_files(source: Source) -> list[str]:
+    """What is said of files that have other columns."""
+    others, count = _others(source), len(source.arrow_schemas)
+    if not others:
+        return []
+    told = f"{len(others):,} of {count:,} files have other columns, such as {others[0]}"
+    return [f"{told}: they are left out of the guess"]
+
+
+def _numbers_as_names(source: Source) -> list[str]:
+    """What is said of a CSV whose header looks like a row."""
+    names = _wanted(source).names
+    if not isinstance(source, CsvSource) or not all(re.fullmatch(FLOAT, name.strip()) for name in names):
+        return []
+    return [
+        f"every name in the header is a number, such as {names[0]}. If the first line is no header, name the columns: "
+        "--columns user,item, or csv=CsvFormat(column_names=[...])"
+    ]
 
 
 def _wanted(source: Source) -> pa.Schema:
@@ -155,11 +189,11 @@ def _with_text(tables: list[pa.Table]) -> list[pa.Table]:
     """Numbers as text in the columns that hold text in some table."""
     texts = {field.name for table in tables for field in table.schema if pa.types.is_string(field.type)}
 
-    def typed(field: pa.Field) -> pa.Field:
-        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        return field.with_type(pa.string()) if field.name in texts and is_number else field
+    def typed(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        return column.cast(pa.string()) if name in texts and is_number else column
 
-    return [table.cast(pa.schema(map(typed, table.schema))) for table in tables]
+    return [pa.table({name: typed(name, table[name]) for name in table.column_names}) for table in tables]
 
 
 def _as_text(array: pa.Array) -> pa.Array:

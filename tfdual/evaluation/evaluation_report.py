@@ -32,7 +32,8 @@ class EvaluationReport(dict[str, float]):
         per_query: mapping of name -> `(queries,)`: the values that the means are of. Defaults to none.
         slices: mapping of name -> EvaluationReport of a part of the queries or items. Defaults to none.
         rows: int `(queries,)`. Which rows of the input the scored queries are. Defaults to none.
-        totals: mapping of name -> int: items, queries without a relevant item, relevant ids outside the corpus.
+        totals: mapping of name -> int: items, queries without a relevant item, relevant and seen ids outside the
+            corpus.
         settings: mapping of plain JSON types: what was asked.
         fingerprint: str. A hash of the scored queries and of what is relevant to them.
 
@@ -82,6 +83,8 @@ class EvaluationReport(dict[str, float]):
             lines.append(f"{without:,} queries have no relevant item {where}, and are not scored")
         if outside := self.totals.get("relevant_outside_corpus"):
             lines.append(f"{outside:,} relevant ids are of no item in the corpus and don't count")
+        if outside := self.totals.get("seen_outside_corpus"):
+            lines.append(f"{outside:,} seen ids are of no item in the corpus and leave none out")
         metrics = list(dict.fromkeys(name.split("@")[0] for name in self if "@" in name))
         rows = [["", *(f"@{k}" for k in self.ks)]]
         rows += [[metric, *(self._cell(f"{metric}@{k}") for k in self.ks)] for metric in metrics]

@@ -1,6 +1,6 @@
 """Which items are relevant to which query of a batch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Judgements:
         outside: int. Relevant ids that are of no item of the corpus. Defaults to 0.
         excluded: pairs that are not to be shown. Defaults to `None`: none.
         candidates: pairs, by row, that alone are to be shown. Defaults to `None`: all.
+        seen_outside: seen ids that are of no item of the corpus. Defaults to none.
     """
 
     keys: np.ndarray
@@ -60,6 +61,7 @@ class Judgements:
     outside: int = 0
     excluded: Pairs | None = None
     candidates: Pairs | None = None
+    seen_outside: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def pairs(self) -> Pairs:
@@ -115,7 +117,11 @@ def judge(batch: dict[str, Tensor], corpus: Corpus, columns: QueryColumns) -> Ju
     order = np.lexsort((-grades, keys))
     keys, first = np.unique(keys[order], return_index=True)
     grades = grades[order][first]
-    excluded = None if columns.seen is None else corpus.pairs(batch, columns.seen)
+    excluded, seen_outside = None, ids[:0]
+    if columns.seen is not None:
+        seen_rows, seen_ids = row_values(batch, columns.seen)
+        places = corpus.positions(seen_ids, columns.seen)
+        excluded, seen_outside = (seen_rows[places >= 0], places[places >= 0]), seen_ids[places < 0]
     hidden = np.zeros(0, np.int64) if excluded is None else excluded[0] * len(corpus) + excluded[1]
     kept = ~np.isin(keys, hidden)
     candidates = None
@@ -125,7 +131,7 @@ def judge(batch: dict[str, Tensor], corpus: Corpus, columns: QueryColumns) -> Ju
         kept &= np.isin(keys, shown)
         candidates = shown // len(corpus), shown % len(corpus)
     queries = row_count(batch[columns.relevant])
-    return Judgements(keys[kept], grades[kept], queries, len(corpus), outside, excluded, candidates)
+    return Judgements(keys[kept], grades[kept], queries, len(corpus), outside, excluded, candidates, seen_outside)
 
 
 def _grades(batch: dict[str, Tensor], columns: QueryColumns, rows: np.ndarray) -> np.ndarray:

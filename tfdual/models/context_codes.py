@@ -11,6 +11,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.features import TextEncoder
 from tfdual.features.text.length_buckets import in_length_buckets
+from tfdual.features.text.token_ids import padded
 from tfdual.models.dialogue_tokens import FIRST, LAST, dialogue_ids
 
 LEARNED = "learned"
@@ -93,8 +94,8 @@ class ContextCodes(keras.layers.Layer):
     def _vectors(self, ids: tf.RaggedTensor, training: bool) -> Tensor:
         """Rows of ids to codes, `(rows, count, dim)`."""
         lengths = tf.cast(ids.row_lengths(), tf.int32)
-        mask = tf.sequence_mask(lengths)
-        states = self.encoder.transformer(ids.to_tensor(self.encoder.tokenizer.padding_id), mask, training=training)
+        tokens, mask = padded(ids, self.encoder.tokenizer.padding_id)
+        states = self.encoder.transformer(tokens, mask, training=training)
         states = ops.cast(states, "float32")
         codes, there = self._attended(states, mask) if self.reduction == LEARNED else self._chosen(states, lengths)
         if self.encoder.normalize:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfdual._typing import Tensor
-from tfdual.optimizers.sparse_rows import nonzero_rows, on_summed_rows, sum_rows
+from tfdual.optimizers.sparse_rows import nonzero_rows, on_summed_rows, over_replicas, sum_rows
 
 
 class LazyOptimizer(keras.optimizers.Optimizer):
@@ -82,11 +82,16 @@ class LazyOptimizer(keras.optimizers.Optimizer):
 
     def _all_reduce_sum_gradients(self, grads_and_vars: list) -> list:
         """Clip summed rows: Keras would take the norm of repeated rows apart, and make the gradient dense."""
-        summed = super()._all_reduce_sum_gradients(grads_and_vars)
-        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
-            return summed
-        grads, variables = zip(*summed, strict=True)
-        return list(zip(on_summed_rows(super()._clip_gradients, list(grads)), variables, strict=True))
+        grads, variables = zip(*grads_and_vars, strict=True)
+
+        def added_up(gradients: list) -> list:
+            pairs = super(LazyOptimizer, self)._all_reduce_sum_gradients(zip(gradients, variables, strict=True))
+            return [gradient for gradient, _ in pairs]
+
+        summed = over_replicas(added_up, list(grads))
+        if self.clipnorm or self.global_clipnorm or self.clipvalue:
+            summed = on_summed_rows(super()._clip_gradients, summed)
+        return list(zip(summed, variables, strict=True))
 
     def _backend_apply_gradients(self, grads: list, trainable_variables: list) -> None:
         self._sparse = {

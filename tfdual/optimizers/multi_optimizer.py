@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdual._backend import replicas, summed_over_replicas
 from tfdual._register import register
-from tfdual.optimizers.sparse_rows import sum_rows
+from tfdual.optimizers.sparse_rows import over_replicas, sum_rows
 
 
 @register
@@ -110,7 +110,7 @@ def _norm(gradients: list) -> tf.Tensor:
     """The norm of all gradients together, summed over the replicas, with each row of a sparse one once."""
     there = [gradient for gradient in gradients if gradient is not None]
     if replicas() > 1:
-        there = summed_over_replicas(there)
+        there = over_replicas(summed_over_replicas, there)
     return tf.linalg.global_norm([sum_rows(each) if isinstance(each, tf.IndexedSlices) else each for each in there])
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import tensorflow as tf
 from keras import ops
 
+from tfdual._backend import replicas
 from tfdual._typing import Tensor
+
+NO_ROW = -1
 
 
 def sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -14,6 +17,32 @@ def sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
     rows, places = tf.unique(gradient.indices)
     sums = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
     return tf.IndexedSlices(sums, rows, gradient.dense_shape)
+
+
+def over_replicas(add_up: Callable[[list], list], gradients: list) -> list:
+    """What `add_up` gives for the gradients of this replica. None among them is passed over.
+
+    Each sparse one goes there with one row more, which is dropped afterwards: a sum in which no replica has a row kills
+    TensorFlow's process (2.20).
+    """
+    if replicas() == 1:
+        return add_up(gradients)
+    return [_changed(_without_the_more, each) for each in add_up([_changed(_one_more, each) for each in gradients])]
+
+
+def _changed(change: Callable[[tf.IndexedSlices], tf.IndexedSlices], gradient: Any) -> Any:
+    return change(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _one_more(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    values = tf.pad(gradient.values, [[0, 1], *[[0, 0]] * (len(gradient.values.shape) - 1)])
+    return tf.IndexedSlices(values, tf.pad(gradient.indices, [[0, 1]], constant_values=NO_ROW), gradient.dense_shape)
+
+
+def _without_the_more(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    places = tf.where(gradient.indices != NO_ROW)[:, 0]
+    values, rows = (tf.gather(each, places) for each in (gradient.values, gradient.indices))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def nonzero_rows(gradient: Tensor) -> tf.IndexedSlices:

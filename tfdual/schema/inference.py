@@ -29,9 +29,10 @@ def infer_columns(sample: pa.Table, from_text: bool = False) -> tuple[Schema, di
     """Guess what each column of a sample is.
 
     A guess is corrected with `schema.replace(name, tags=...)`. Names tell ids, sides, times, targets and weights; types
-    and values tell the rest. Where the one id is of users, and none stands twice, all features are theirs; so of items.
-    The entries of `dense_features_map`, `category_id_features_map`, `embedding_features_map`, `id_list_features_map`
-    and `string_features_map` are columns of their own. Columns that no kind fits are left out.
+    and values tell the rest. Where all ids are of users, and one has another value in each row, all features are
+    theirs; so of items. The entries of `dense_features_map`, `category_id_features_map`, `embedding_features_map`,
+    `id_list_features_map` and `string_features_map` are columns of their own. Columns that no kind fits, or that have
+    no name, are left out.
 
     Args:
         sample: Table. Some rows.
@@ -59,6 +60,8 @@ def infer_columns(sample: pa.Table, from_text: bool = False) -> tuple[Schema, di
     for sampled in sorted(columns, key=lambda sampled: _is_float_list(sampled.array.type)):
         if names.count(sampled.name) > 1:
             guesses[sampled.name] = left_out(sampled, "two columns have this name; rename one")
+        elif not sampled.name:
+            guesses[sampled.name] = left_out(sampled, f"column {names.index('')} has no name")
         elif sampled.array.null_count == len(sampled.array):
             guesses[sampled.name] = left_out(sampled, "every value is missing")
         elif _is_float_list(sampled.array.type):
@@ -92,13 +95,16 @@ def _columns(sample: pa.Table, from_text: bool) -> Iterator[Sampled]:
 
 
 def _side_of_rows(columns: list[Sampled], guesses: dict[str, Guess]) -> str | None:
-    """`USER` where each row is another user, `ITEM` where each is another item; else None."""
-    ids = [(sampled, guess.column) for sampled in columns if (guess := guesses[sampled.name]).column is not None]
-    found = {tag: sampled for sampled, column in ids for tag in column.tags & ID_SIDES.keys()}
+    """`USER` where each row is another user, `ITEM` where each is another item by one of its ids; else None."""
+    found: dict[str, list[pa.Array]] = {}
+    for sampled in columns:
+        column = guesses[sampled.name].column
+        for tag in ID_SIDES.keys() & (column.tags if column is not None else ()):
+            found.setdefault(tag, []).append(sampled.array)
     if len(found) != 1:
         return None
-    ((tag, sampled),) = found.items()
-    return ID_SIDES[tag] if pc.count_distinct(sampled.array).as_py() == len(sampled.array) else None
+    ((tag, ids),) = found.items()
+    return ID_SIDES[tag] if any(pc.count_distinct(array).as_py() == len(array) for array in ids) else None
 
 
 def _is_list(found: pa.DataType) -> bool:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 INTEGER = r"^-?(0|[1-9][0-9]*)$"
 FLOAT = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+JSON_LIST = r"^\s*(\[|null\s*$|$)"  # how each text begins that a column of JSON lists may hold
 BRACKETED = r"(?s)^\s*\[.*\]\s*$"
 BOOL = r"(?i)^(true|false)$"
 DELIMITERS = ("|", ";", ", ", ",")
@@ -149,6 +150,8 @@ def split_lists(values: SampleValues) -> tuple[str, pa.Array] | None:
 
 def json_lists(array: pa.Array) -> pa.Array:
     """The lists that all texts spell as JSON, null where there is no text; the array itself where some text is none."""
+    if not _all_match(array, JSON_LIST):
+        return array
     texts = array.to_pylist()
     as_text = partial(json.loads, parse_int=str, parse_float=str)
     for parse in (json.loads, as_text):  # lists that hold both numbers and strings are of strings

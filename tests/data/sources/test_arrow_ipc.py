@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.feather
 import pytest
 
 from tests.data.sources.sample_rows import SCHEMA, TABLE, write_ipc_file, write_ipc_stream
-from tfdual import ColumnSchema, Schema, read
+from tfdual import ColumnSchema, Schema, infer_schema, read
 
 WRITERS = [write_ipc_file, write_ipc_stream]
 
@@ -62,3 +63,16 @@ def test_a_filter_keeps_the_rows_that_fit(tmp_path: Path, write: object) -> None
     write(TABLE, tmp_path / "a.arrow")
     kept = read(tmp_path / "a.arrow", SCHEMA, filter=[("sold", "=", True)]).to_arrow()["id"].to_pylist()
     assert kept == [2**53 + 1, 2**63 - 1]
+
+
+def test_files_of_polars_and_views_in_memory_are_read_filtered_and_guessed(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": ["a", "b", "a"], "item_id": ["x", "y", "z"], "tags": [["q"], ["r", "s"], []]})
+    frame.write_ipc(tmp_path / "a.arrow")
+    views = frame.to_arrow(compat_level=pl.CompatLevel.newest())
+    assert pa.types.is_string_view(views.schema.field("user_id").type)
+    for source in (tmp_path / "a.arrow", views):
+        schema = infer_schema(source, print_reasons=False)
+        assert read(source, schema).to_arrow().to_pylist() == frame.to_dicts()
+        assert len(read(source, schema).unique(by="user_id")) == 2
+        kept = read(source, schema, filter=[("user_id", "==", "a")]).to_arrow()
+        assert kept["tags"].to_pylist() == [["q"], []]

@@ -195,3 +195,17 @@ def test_characters_are_whole_wherever_a_block_of_bytes_ends(tmp_path: Path) -> 
     (tmp_path / "a.csv").write_bytes(content.encode() + b"99,caf\xc3")
     report = validate(tmp_path / "a.csv", SCHEMA)
     assert [(each.rule, each.first[0][1:]) for each in report.findings] == [("utf-8", (len(words), "caf\\xc3"))]
+
+
+def test_files_of_a_folder_may_lack_what_the_schema_does_not_name(tmp_path: Path) -> None:
+    (tmp_path / "2023.csv").write_text("device,id,name\nx,1,a\ny,2,b\n")
+    (tmp_path / "2024.csv").write_text("id,name\n3,c\n")
+    found = read(tmp_path, SCHEMA)
+    assert len(found) == 3
+    assert [batch["id"].numpy().tolist() for batch in found.batch(2)] == [[1, 2], [3]]
+    (tmp_path / "2025.csv").write_text("device\nz\n")
+    report = validate(tmp_path, SCHEMA)
+    assert {(fault.column, fault.rule, fault.count) for fault in report.findings} == {
+        ("id", "missing column", 1),
+        ("name", "missing column", 1),
+    }

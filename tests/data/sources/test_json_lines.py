@@ -199,3 +199,15 @@ def test_a_number_in_a_column_of_strings_is_the_text_that_stands_there(tmp_path:
     table = read(tmp_path / "a.jsonl", schema).to_arrow()
     assert table["price"].to_pylist() == table["id"].to_pylist() == expected
     assert table["sizes"].to_pylist() == [*([text] for text in expected[:-1]), []]
+
+
+def test_a_large_id_written_as_a_float_stays_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 76561197960287931.0}\n{"id": 3.0}\n')
+    assert read(tmp_path / "a.jsonl", Schema([ColumnSchema("id")])).take(9) == [{"id": 76561197960287931}, {"id": 3}]
+
+
+@pytest.mark.parametrize("content", ['[{"id": 1}, {"id": 2}]', '[\n {"id": 1},\n {"id": 2}\n]', '{\n "id": 1\n}'])
+def test_of_one_json_document_the_lines_are_asked_for(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match="It is one JSON document: write an object a line, as of an array `pandas"):
+        read(tmp_path / "a.json", Schema([ColumnSchema("id")]))

@@ -8,6 +8,7 @@ import pyarrow.ipc as ipc
 
 from tfdual.data.sources.files import Files, reading
 from tfdual.data.sources.source import Block, Part, Source
+from tfdual.data.sources.views import without_views
 
 SUFFIXES = (".arrow", ".feather", ".ipc", ".arrows")
 
@@ -57,7 +58,7 @@ class ArrowIpcSource(Source):
             batches = iter(self._open(self._paths[part.file]))
         with reading(part.file, "Arrow IPC"):
             for batch in batches:
-                table = pa.Table.from_batches([batch]).select(wanted.names)
+                table = without_views(pa.Table.from_batches([batch]).select(wanted.names))
                 yield from (Block(table.slice(start, size)) for start in range(0, table.num_rows, size))
 
     def _open(self, path: str) -> ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,7 @@ from tfdual.data.values import Unfit, convert, fitted
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 BLOCK_BYTES = 4 << 20
 SAMPLE_BYTES = 1 << 20
+BEYOND_INTEGERS = 2.0**63
 
 
 class JsonLinesSource(Source):
@@ -50,9 +52,9 @@ class JsonLinesSource(Source):
         for label in self._paths:
             if (block := next(self._byte_blocks(label), b"")).strip():
                 found[label] = _schema_of(block[: block.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or block.find(b"\n") + 1])
-                if not found[label].names:
+                if not found[label].names or _first_line(block) in (b"[", b"{"):
                     problem = f"{label} can't be read as JSON lines: no line of its start is a JSON object."
-                    raise ValueError(problem + _of_python(block))
+                    raise ValueError(problem + _advice(block))
         if not found:
             raise ValueError(f"{self.name} has no rows: no line stands in it. Write at least one row.")
         return found
@@ -92,8 +94,17 @@ class JsonLinesSource(Source):
                 yield rest + b"\n"
 
 
-def _of_python(block: bytes) -> str:
-    """What to do with lines that are dicts of Python."""
+def _first_line(block: bytes) -> bytes:
+    return block.lstrip().split(b"\n", 1)[0].rstrip()
+
+
+def _advice(block: bytes) -> str:
+    """What to do with a file that begins like that; empty where nothing tells."""
+    if (first := _first_line(block)) == b"{" or first.startswith(b"["):
+        return (
+            " It is one JSON document: write an object a line, as of an array `pandas.read_json(path).to_json(out, "
+            'orient="records", lines=True)` does.'
+        )
     if not block.startswith((b"{'", b"{u'")):
         return ""
     return (
@@ -282,5 +293,8 @@ def _value(value: Any, written: Any, field: pa.Field) -> Any:
         if problems:
             raise Unfit(next(iter(problems)))
         return converted[0].as_py()
+    if isinstance(value, float) and pa.types.is_integer(field.type) and abs(value) < BEYOND_INTEGERS:
+        exact = Decimal(written)  # ids above 2**53 that were written as 76561197960287931.0
+        value = int(exact) if exact == int(exact) else value
     single = field.type.value_type if is_list(field.type) else field.type
     return fitted(written if is_text(single) else value, field.type)

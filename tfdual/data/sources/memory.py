@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from tfdual._optional import is_frame
 from tfdual.data.sources.source import Block, Part, Source
+from tfdual.data.sources.views import without_views
 
 PART_ROWS = 131_072
 
@@ -37,11 +38,11 @@ class MemorySource(Source):
         return self._parts
 
     def blocks(self, part: Part, wanted: pa.Schema, size: int) -> Iterator[Block]:
-        """Slices of the part; nothing is copied."""
+        """Slices of the part; nothing but views is copied."""
         table = self._table.select(wanted.names)
         end = part.first_row + (part.rows or 0)
         for start in range(part.first_row, end, size):
-            yield Block(table.slice(start, min(size, end - start)))
+            yield Block(without_views(table.slice(start, min(size, end - start))))
 
 
 def in_memory(source: Any) -> MemorySource | None:

@@ -86,7 +86,7 @@ class Source(ABC):
         """Rows of a part; by reading it where nothing else tells."""
         if part.rows is not None:
             return part.rows
-        first = next(iter(self.arrow_schemas.values())).field(0)
+        first = self.arrow_schemas[part.file].field(0)
         return sum(block.table.num_rows for block in self.blocks(part, pa.schema([first]), 65_536))
 
     @cached_property

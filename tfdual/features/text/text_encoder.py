@@ -16,6 +16,7 @@ from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.model_directory import read_directory
 from tfdual.features.text.pooling import POOLINGS, pooled
 from tfdual.features.text.text_transformer import TextTransformer
+from tfdual.features.text.token_ids import padded
 
 TOKENS_AT_ONCE = 2_048
 
@@ -122,8 +123,8 @@ class TextEncoder(keras.layers.Layer):
 
     def _encoded(self, ids: tf.RaggedTensor, training: bool = False) -> Tensor:
         """Rows of ids to vectors, float32 `(rows, dim)`."""
-        mask = tf.sequence_mask(ids.row_lengths())
-        states = self.transformer(ids.to_tensor(self.tokenizer.padding_id), mask, training=training)
+        tokens, mask = padded(ids, self.tokenizer.padding_id)
+        states = self.transformer(tokens, mask, training=training)
         vectors = pooled(states, mask, self.pooling)
         return ops.normalize(vectors, axis=-1) if self.normalize else vectors
 

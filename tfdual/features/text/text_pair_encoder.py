@@ -16,7 +16,7 @@ from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.pooling import POOLINGS, pooled
 from tfdual.features.text.text_encoder import TOKENS_AT_ONCE, TextEncoder
 from tfdual.features.text.text_transformer import ALL
-from tfdual.features.text.token_ids import ending, paired
+from tfdual.features.text.token_ids import ending, padded, paired
 
 KEEPS = ("first", "last")
 
@@ -162,14 +162,12 @@ class TextPairEncoder(keras.layers.Layer):
         self, ids: tf.RaggedTensor, starts: Tensor, joined: Tensor | None = None, training: bool = False
     ) -> Tensor:
         """Rows of ids to vectors, float32 `(rows, dim)`."""
-        mask = tf.sequence_mask(ids.row_lengths())
+        tokens, mask = padded(ids, self.encoder.tokenizer.padding_id)
         added = None
         if self._segments:
             second = tf.range(tf.shape(mask)[1]) >= starts[:, None]
             added = ops.cast(second[..., None], self.compute_dtype) * self.second_segment  # (rows, length, dim)
-        states = self.encoder.transformer(
-            ids.to_tensor(self.encoder.tokenizer.padding_id), mask, added=added, joined=joined, training=training
-        )
+        states = self.encoder.transformer(tokens, mask, added=added, joined=joined, training=training)
         return pooled(states, mask, self.pooling)
 
     def compute_output_shape(self, query_shape: Shape, *others: Shape) -> Shape:

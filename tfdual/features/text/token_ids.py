@@ -28,6 +28,20 @@ def between(start: int, ids: tf.RaggedTensor, end: int, max_length: int) -> tf.R
     return tf.concat([start * ends, ids, end * ends], axis=1)
 
 
+def padded(ids: tf.RaggedTensor, filling: int, length: int | None = None) -> tuple[Tensor, Tensor]:
+    """Ids of one length, filled up at the end, and which of them there were, `(rows, length)`.
+
+    Args:
+        ids: `(rows, None)`.
+        filling: int.
+        length: int. Defaults to `None`: that of the longest row, and 1 where there is no row.
+    """
+    lengths = ids.row_lengths()
+    longest = tf.cast(tf.maximum(tf.reduce_max(lengths), 1) if length is None else length, lengths.dtype)
+    filled = ids.to_tensor(filling, shape=tf.stack([-1, longest]))
+    return tf.ensure_shape(filled, [None, length]), tf.sequence_mask(lengths, longest)
+
+
 @dataclass(frozen=True)
 class PairLayout:
     """What a family puts around two texts that are read together.

@@ -17,6 +17,7 @@ from tfdual.features.text.character_kinds import PUNCTUATION, SPACES
 from tfdual.features.text.checkpoint import Tokenizer
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.text_encoder import TOKENS_AT_ONCE, TextEncoder
+from tfdual.features.text.token_ids import padded
 from tfdual.features.text.word_piece_tokenizer import WordPieceTokenizer
 
 MASKS = ("[MASK]", "<mask>")
@@ -137,17 +138,15 @@ class TokenVectors(keras.layers.Layer):
 
     def _vectors(self, ids: tf.RaggedTensor, training: bool = False) -> Tensor:
         """Float32 `(batch, tokens, dim)`."""
-        length = self.max_length if self.augment else None
         filling = self.encoder.tokenizer.padding_id if self._mask_id is None else self._mask_id
-        padded = ids.to_tensor(filling, shape=[None, length])
-        read = tf.sequence_mask(ids.row_lengths(), tf.shape(padded)[1])
-        states = self.encoder.transformer(padded, read, training=training)
+        tokens, read = padded(ids, filling, self.max_length if self.augment else None)
+        states = self.encoder.transformer(tokens, read, training=training)
         if self.projection is not None:
             states = self.projection(states)
         vectors = ops.normalize(ops.cast(states, "float32"), axis=-1)
         counted = tf.ones_like(read) if self.augment else read
         if self._skipped is not None:
-            counted &= ~tf.gather(self._skipped, padded)
+            counted &= ~tf.gather(self._skipped, tokens)
         return tf.where(counted[..., None], vectors, 0.0)
 
     def _filled(self, ids: tf.RaggedTensor) -> Tensor:

@@ -1,0 +1,39 @@
+"""Strings and bytes that Arrow holds as views, as polars writes them; few of Arrow's functions take them."""
+
+import pyarrow as pa
+
+
+def without_views(table: pa.Table) -> pa.Table:
+    """The table with `large_string` and `large_binary` in place of views, also inside lists, structs and maps.
+
+    One that holds no views is not copied.
+    """
+    schema = pa.schema([_viewless_field(field) for field in table.schema], table.schema.metadata)
+    return table if schema == table.schema else table.cast(schema)
+
+
+def _viewless_field(field: pa.Field) -> pa.Field:
+    return field.with_type(_viewless_type(field.type))
+
+
+def _viewless_type(found: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(found):
+        return pa.large_string()
+    if pa.types.is_binary_view(found):
+        return pa.large_binary()
+    if pa.types.is_dictionary(found):
+        return pa.dictionary(found.index_type, _viewless_type(found.value_type), found.ordered)
+    if pa.types.is_struct(found):
+        return pa.struct([_viewless_field(field) for field in found])
+    if pa.types.is_map(found):
+        return pa.map_(_viewless_field(found.key_field), _viewless_field(found.item_field), found.keys_sorted)
+    if pa.types.is_fixed_size_list(found):
+        return pa.list_(_viewless_field(found.value_field), found.list_size)
+    if pa.types.is_list(found):
+        return pa.list_(_viewless_field(found.value_field))
+    if pa.types.is_large_list(found):
+        return pa.large_list(_viewless_field(found.value_field))
+    if pa.types.is_list_view(found) or pa.types.is_large_list_view(found):
+        value = _viewless_field(found.value_field)
+        return found if value == found.value_field else pa.large_list(value)  # Arrow casts no view to another
+    return found
