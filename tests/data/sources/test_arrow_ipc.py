@@ -1,5 +1,6 @@
 """Arrow IPC files and streams that are whole, and such that are not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -76,3 +77,11 @@ def test_files_of_polars_and_views_in_memory_are_read_filtered_and_guessed(tmp_p
         assert len(read(source, schema).unique(by="user_id")) == 2
         kept = read(source, schema, filter=[("user_id", "==", "a")]).to_arrow()
         assert kept["tags"].to_pylist() == [["q"], []]
+
+
+@pytest.mark.parametrize("of", [pa.list_view, pa.large_list_view])
+def test_lists_that_are_views_are_read_as_they_are(of: Callable) -> None:
+    lists = [["a"], [], ["b", "c"]]
+    schema = Schema([ColumnSchema("tags", dtype="string", is_list=True)])
+    found = read(pa.table({"tags": pa.array(lists, of(pa.string_view()))}), schema)
+    assert found.to_arrow()["tags"].to_pylist() == lists

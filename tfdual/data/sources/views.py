@@ -6,7 +6,7 @@ import pyarrow as pa
 def without_views(table: pa.Table) -> pa.Table:
     """The table with `large_string` and `large_binary` in place of views, also inside lists, structs and maps.
 
-    One that holds no views is not copied.
+    One that holds no views is not copied. Lists that are views themselves stay: Arrow (26) casts them wrongly.
     """
     schema = pa.schema([_viewless_field(field) for field in table.schema], table.schema.metadata)
     return table if schema == table.schema else table.cast(schema)
@@ -33,7 +33,4 @@ def _viewless_type(found: pa.DataType) -> pa.DataType:
         return pa.list_(_viewless_field(found.value_field))
     if pa.types.is_large_list(found):
         return pa.large_list(_viewless_field(found.value_field))
-    if pa.types.is_list_view(found) or pa.types.is_large_list_view(found):
-        value = _viewless_field(found.value_field)
-        return found if value == found.value_field else pa.large_list(value)  # Arrow casts no view to another
     return found
