@@ -1,5 +1,6 @@
 """`tfdual evaluate`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -65,12 +66,9 @@ def _query_schema(retriever: Retriever, source: str, ids: list[str], others: lis
     required = [column.name for column in retriever.query_schema if not column.nullable]
     columns.check([*required, *ids, *others])
     ids, others = ([name for name in names if name not in retriever.query_schema] for names in (ids, others))
-    found = {name: columns.stored(name) for name in others} | {name: columns.inferred(name) for name in ids}
-    id_dtype = _item_column(retriever).dtype
-    return retriever.query_schema + Schema(
-        ColumnSchema(name, **(form_of(column) | ({"dtype": id_dtype} if name in ids else {})))
-        for name, column in found.items()
-    )
+    found = {name: form_of(columns.stored(name)) for name in others}
+    found |= {name: replace(form_of(columns.inferred(name)), dtype=_item_column(retriever).dtype) for name in ids}
+    return retriever.query_schema + Schema(found.values())
 
 
 def _item_column(retriever: Retriever) -> ColumnSchema:

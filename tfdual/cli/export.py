@@ -4,6 +4,7 @@ import json
 import time
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from tfdual.data.read import read
 from tfdual.index import Index
 from tfdual.models import DualEncoder
 from tfdual.preprocessing import Preprocessor
-from tfdual.schema import ColumnSchema, Schema, Tags
+from tfdual.schema import Schema, Tags
 from tfdual.serving import Canary
 from tfdual.serving.artefact import describe
 
@@ -105,8 +106,8 @@ def _items(source: str, model: DualEncoder, preprocessor: Preprocessor, others: 
         found.check(unknown)
         for column in map(found.stored, unknown):
             nullable = not column.is_list and column.dtype in MISSABLE
-            held = ColumnSchema(column.name, column.tags & {Tags.TIME}, **form_of(column))
-            columns[column.name] = held.with_properties({"nullable": nullable})
+            held = form_of(column).with_properties({"nullable": nullable})
+            columns[column.name] = replace(held, tags=column.tags & {Tags.TIME})
     return read(source, Schema(columns.values()))
 
 

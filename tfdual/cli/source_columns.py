@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -77,7 +76,7 @@ class SourceColumns:
         return ColumnSchema(name, dtype="float64" if values.missing and not holds_missing else values.dtype)
 
 
-def form_of(column: ColumnSchema) -> dict[str, Any]:
-    """How the values of a column stand in a source, as arguments of another `ColumnSchema` that reads them."""
-    properties = {name: value for name, value in column.properties.items() if name == "delimiter"}
-    return {"properties": properties, "dtype": column.dtype, "is_list": column.is_list}
+def form_of(column: ColumnSchema) -> ColumnSchema:
+    """A column that reads the same values and says nothing else: no tags, and of the properties the delimiter."""
+    delimiter = {name: value for name, value in column.properties.items() if name == "delimiter"}
+    return ColumnSchema(column.name, (), delimiter, column.dtype, column.is_list)

@@ -57,9 +57,7 @@ def infer_schema(
     schema, reasons = infer_columns(found.table, from_text=isinstance(opened, CsvSource))
     if print_reasons:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        asides = [*_other_files(opened), *found.aside()]
-        if csv is None or csv.column_names is None:
-            asides = [*_numbers_as_names(opened), *asides]
+        asides = [*_numbers_as_names(opened), *_other_files(opened), *found.aside()]
         for line in [*asides, *(f"{name or repr(name)}: {why}{found.misfits(name)}" for name, why in reasons.items())]:
             console.print(line, markup=False)
     return schema
@@ -154,7 +152,8 @@ def _other_files(source: Source) -> list[str]:
 def _numbers_as_names(source: Source) -> list[str]:
     """What is said of a CSV whose header looks like a row."""
     names = _wanted(source).names
-    if not isinstance(source, CsvSource) or not all(re.fullmatch(FLOAT, name.strip()) for name in names):
+    has_header = isinstance(source, CsvSource) and source.has_header
+    if not has_header or not all(re.fullmatch(FLOAT, name.strip()) for name in names):
         return []
     return [
         f"every name in the header is a number, such as {names[0]}. If the first line is no header, name the columns: "

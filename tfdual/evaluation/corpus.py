@@ -55,11 +55,12 @@ class Corpus:
         order = np.lexsort((ranks, rows))
         return order, self._sorted.values[ranks[order]]
 
-    def pairs(self, batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs (row of the batch, position of the item) of an id column; ids of no item are left out."""
+    def pairs(self, batch: dict[str, Tensor], column: str) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Pairs (row of the batch, position of the item) of an id column, and the ids of no item."""
         rows, ids = row_values(batch, column)
         positions = self.positions(ids, column)
-        return rows[positions >= 0], positions[positions >= 0]
+        known = positions >= 0
+        return (rows[known], positions[known]), ids[~known]
 
 
 def row_values(batch: dict[str, Tensor], column: str) -> tuple[np.ndarray, np.ndarray]:

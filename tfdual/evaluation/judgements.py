@@ -117,16 +117,12 @@ def judge(batch: dict[str, Tensor], corpus: Corpus, columns: QueryColumns) -> Ju
     order = np.lexsort((-grades, keys))
     keys, first = np.unique(keys[order], return_index=True)
     grades = grades[order][first]
-    excluded, seen_outside = None, ids[:0]
-    if columns.seen is not None:
-        seen_rows, seen_ids = row_values(batch, columns.seen)
-        places = corpus.positions(seen_ids, columns.seen)
-        excluded, seen_outside = (seen_rows[places >= 0], places[places >= 0]), seen_ids[places < 0]
+    excluded, seen_outside = (None, ids[:0]) if columns.seen is None else corpus.pairs(batch, columns.seen)
     hidden = np.zeros(0, np.int64) if excluded is None else excluded[0] * len(corpus) + excluded[1]
     kept = ~np.isin(keys, hidden)
     candidates = None
     if columns.candidates is not None:
-        allowed, positions = corpus.pairs(batch, columns.candidates)
+        (allowed, positions), _ = corpus.pairs(batch, columns.candidates)
         shown = np.setdiff1d(allowed * len(corpus) + positions, hidden)
         kept &= np.isin(keys, shown)
         candidates = shown // len(corpus), shown % len(corpus)

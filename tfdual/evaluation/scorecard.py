@@ -1,7 +1,6 @@
 """From ranked lists, a batch of queries at a time, to a report."""
 
 import operator
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
@@ -9,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfdual._typing import Tensor
-from tfdual.data.faults import short
 from tfdual.evaluation.corpus import Corpus
 from tfdual.evaluation.evaluation_options import EvaluationOptions
 from tfdual.evaluation.evaluation_report import EvaluationReport
@@ -17,7 +15,7 @@ from tfdual.evaluation.fingerprint import Fingerprint
 from tfdual.evaluation.judgements import Judgements, QueryColumns, findable, judge
 from tfdual.evaluation.popularity import item_slices
 from tfdual.evaluation.query_slices import check_labels, labels_of
-from tfdual.index.item_ids import shown
+from tfdual.evaluation.strangers import Strangers
 from tfdual.metrics import (
     average_popularity,
     bootstrap_interval,
@@ -33,9 +31,6 @@ Search: TypeAlias = Callable[[Judgements, np.ndarray, int], tuple[np.ndarray, np
 
 Part: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows of a batch, and the scores and positions of what they are shown."""
-
-BETWEEN = re.compile(rb"[\s|;,]+")
-LOOKED_AT = 100
 
 
 class Scorecard:
@@ -70,10 +65,7 @@ class Scorecard:
         self._fingerprint = Fingerprint()
         self.asked = 0
         self._outside = 0
-        self._seen = 0
-        self._seen_outside = 0
-        self._strangers: list[Any] = []
-        self._several: list[bytes] = []
+        self._strangers = Strangers(corpus, columns.seen)
 
     def add(self, batch: dict[str, Tensor], search: Search) -> None:
         """Judge a batch, search for those queries that have a relevant item, and score what is found."""
@@ -93,10 +85,7 @@ class Scorecard:
         self._rows.append(self.asked + rows)
         self.asked += judged.queries
         self._outside += judged.outside
-        self._seen += 0 if judged.excluded is None else len(judged.excluded[0])
-        self._seen_outside += len(judged.seen_outside)
-        self._strangers += judged.seen_outside[:1].tolist()
-        self._several += _several(judged.seen_outside[:LOOKED_AT], self.corpus)
+        self._strangers.add(judged)
 
     def report(self, settings: dict[str, Any]) -> EvaluationReport:
         """What was found.
@@ -112,7 +101,7 @@ class Scorecard:
                 f"None of {self.asked} queries has a relevant item {findable(asked.seen, asked.candidates)}. "
                 f"Compare '{asked.relevant}' with {' and '.join(map(repr, others))}."
             )
-        if said := self._about_seen():
+        if said := self._strangers.warning():
             warnings.warn(said, stacklevel=3)
         per_query = _joined(self._values[""])
         slices = {name: _joined(self._values[name]) for name in self._masks}
@@ -140,26 +129,10 @@ class Scorecard:
                 "queries_without_relevant": self.asked - len(rows),
                 "relevant_outside_corpus": self._outside,
             }
-            | ({"seen_outside_corpus": self._seen_outside} if self._seen_outside else {}),
+            | ({"seen_outside_corpus": self._strangers.count} if self._strangers.count else {}),
             settings=settings,
             fingerprint=self._fingerprint.hexdigest(),
         )
-
-    def _about_seen(self) -> str:
-        """What is wrong with the seen ids; empty where nothing is."""
-        count, column = f"{self._seen_outside:,}", self._columns.seen
-        if self._several:
-            return (
-                f"{count} ids in '{column}' are of no item, and some are several ids in one text, such as "
-                f"{short(shown(self._several[0]))}, which leave nothing out. Give lists: in a CSV as JSON, such as "
-                "[\"a\", \"b\"], or as short values that repeat between one of '|', ';' and ','."
-            )
-        if self._seen_outside and not self._seen:
-            return (
-                f"None of the {count} ids in '{column}', such as {short(shown(self._strangers[0]))}, is of an item in "
-                f"the corpus, so that nothing is left out. Compare them with '{self.corpus.column}'."
-            )
-        return ""
 
     def _measure(self, judged: Judgements, parts: list[Part]) -> dict[str, np.ndarray]:
         gains = np.zeros((judged.queries, max(self._ks)))
@@ -216,17 +189,6 @@ def _ranked(search: Search, judged: Judgements, rows: np.ndarray, k: int) -> Ite
     yield rows[~cut], scores[~cut], positions[~cut]
     if cut.any():
         yield rows[cut], *search(judged, rows[cut], k + int(judged.counts[rows[cut]].max()))
-
-
-def _several(ids: np.ndarray, corpus: Corpus) -> list[bytes]:
-    """Those that are texts of at least two ids of items, with something between them."""
-    texts = [text for text in ids.tolist() if isinstance(text, bytes)]
-    return [
-        text
-        for text in texts
-        if len(parts := BETWEEN.split(text)) > 1
-        and (corpus.positions(np.array(parts, object), corpus.column) >= 0).sum() > 1
-    ]
 
 
 def cut_offs(ks: Iterable[int]) -> tuple[int, ...]:

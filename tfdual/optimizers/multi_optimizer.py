@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdual._backend import replicas, summed_over_replicas
 from tfdual._register import register
-from tfdual.optimizers.sparse_rows import over_replicas, sum_rows
+from tfdual.optimizers.sparse_rows import if_sparse, over_replicas, sum_rows
 
 
 @register
@@ -111,7 +111,7 @@ def _norm(gradients: list) -> tf.Tensor:
     there = [gradient for gradient in gradients if gradient is not None]
     if replicas() > 1:
         there = over_replicas(summed_over_replicas, there)
-    return tf.linalg.global_norm([sum_rows(each) if isinstance(each, tf.IndexedSlices) else each for each in there])
+    return tf.linalg.global_norm([if_sparse(sum_rows, each) for each in there])
 
 
 def _first(patterns: Any, path: str) -> str | None:

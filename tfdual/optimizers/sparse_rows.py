@@ -19,6 +19,11 @@ def sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
     return tf.IndexedSlices(sums, rows, gradient.dense_shape)
 
 
+def if_sparse(change: Callable[[tf.IndexedSlices], Any], gradient: Any) -> Any:
+    """What `change` gives for a sparse gradient; another one, or None, as it is."""
+    return change(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
 def over_replicas(add_up: Callable[[list], list], gradients: list) -> list:
     """What `add_up` gives for the gradients of this replica. None among them is passed over.
 
@@ -27,11 +32,11 @@ def over_replicas(add_up: Callable[[list], list], gradients: list) -> list:
     """
     if replicas() == 1:
         return add_up(gradients)
-    return [_changed(_without_the_more, each) for each in add_up([_changed(_one_more, each) for each in gradients])]
+    return [if_sparse(_without_the_more, each) for each in add_up([if_sparse(_one_more, each) for each in gradients])]
 
 
-def _changed(change: Callable[[tf.IndexedSlices], tf.IndexedSlices], gradient: Any) -> Any:
-    return change(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+def _values(gradient: tf.IndexedSlices) -> Tensor:
+    return gradient.values
 
 
 def _one_more(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -58,14 +63,14 @@ def all_finite(gradients: Sequence[Any]) -> Tensor:
     Keras's own check writes the rows of a sparse gradient over one another, so that a finite one can hide another.
     """
     given = [one for one in gradients if one is not None]
-    values = [one.values if isinstance(one, tf.IndexedSlices) else one for one in given]
+    values = [if_sparse(_values, one) for one in given]
     return ops.all(ops.stack([ops.all(ops.isfinite(value)) for value in values]))
 
 
 def on_summed_rows(function: Callable[[list], list], gradients: list) -> list:
     """What `function` gives for the values of all gradients, sparse ones with each row once."""
-    summed = [sum_rows(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
-    values = function([gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in summed])
+    summed = [if_sparse(sum_rows, gradient) for gradient in gradients]
+    values = function([if_sparse(_values, gradient) for gradient in summed])
     return [
         tf.IndexedSlices(value, gradient.indices, gradient.dense_shape)
         if isinstance(gradient, tf.IndexedSlices)

@@ -71,6 +71,11 @@ class CsvSource(Source):
         if not self._starts:
             raise ValueError(f"{self.name} has no rows: nothing stands in it. Write a header and at least one row.")
 
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self._written.column_names is None
+
     @cached_property
     def arrow_schemas(self) -> dict[str, pa.Schema]:
         """Every column as text."""
@@ -153,7 +158,7 @@ class CsvSource(Source):
     def _fields(self, label: str, line: bytes, separator: str) -> list[str]:
         """The fields of the first line, which has to be text if it is the header."""
         problem = f"{label} can't be read as CSV: its first line is no header of column names"
-        if self._written.column_names is None and (MARK.encode() in line or b"\0" in line):
+        if self.has_header and (MARK.encode() in line or b"\0" in line):
             raise ValueError(
                 f"{problem} in {self._written.encoding}. Name the encoding, e.g. csv=CsvFormat(encoding='latin-1') or "
                 "'utf-16'."
