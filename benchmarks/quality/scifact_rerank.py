@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import pyarrow.parquet as pq
 import tensorflow as tf
-from quality_report import cells_of, data_folder, write_report
+from quality_report import cells_of, data_folder, earlier_report, write_report
 from rich.console import Console
 from rich.table import Table
 from scifact_tailoring import DEPTH, NEW, SciFact, found_by, measured, run
@@ -45,6 +47,7 @@ METRICS = ("ndcg@10", NEW, "recall@100")
 class Settings:
     """How the cross-encoder is trained."""
 
+    titles: int  # steps on titles and abstracts, before those on claims
     steps: int
     batch: int  # lists a step
     hard: int  # documents of a list beside the right one
@@ -56,32 +59,55 @@ class Settings:
     pooling: str
 
 
-def first_stages(data: SciFact, names: list[str]) -> dict[str, np.ndarray]:
-    """Positions of the documents that each first stage finds for these claims, `(claims, DEPTH)`, -1 behind all."""
-    columns = data.columns(names)
-    words = BM25().build(data.texts).search_positions(columns["text"], DEPTH).positions
-    return {"BM25": words, "bi-encoder": found_by(data, columns["claim"])}
+def first_stages(data: SciFact, texts: list[str], vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """Positions of the documents that each first stage finds for these texts, `(texts, DEPTH)`, -1 behind all."""
+    words = BM25().build(data.texts).search_positions(texts, DEPTH).positions
+    return {"BM25": words, "bi-encoder": found_by(data, vectors)}
 
 
-def lists(data: SciFact, settings: Settings, seed: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-    """Batches of claims with a right document, the first of each list, and hard ones; without an end."""
-    chance, names = np.random.default_rng(seed), list(data.train)
-    place = {name: position for position, name in enumerate(data.ids)}
-    right = [[place[document] for document in data.train[name]] for name in names]
-    found = first_stages(data, names)
+@dataclass(frozen=True)
+class Questions:
+    """What to learn from: texts, the positions of the documents that are right for each, and the documents' texts."""
+
+    texts: list[str]
+    vectors: np.ndarray
+    right: list[list[int]]
+    documents: np.ndarray
+
+    @classmethod
+    def claims(cls, data: SciFact) -> "Questions":
+        """The training claims."""
+        place = {name: position for position, name in enumerate(data.ids)}
+        columns = data.columns(list(data.train))
+        right = [[place[document] for document in each] for each in data.train.values()]
+        return cls(columns["text"], columns["claim"], right, np.array(data.texts, object))
+
+    @classmethod
+    def titles(cls, data: SciFact) -> "Questions":
+        """The title of every document, for which its abstract is right."""
+        rows = pq.read_table(data_folder("scifact", Console()) / "corpus.parquet").to_pylist()
+        titles = [row["title"] for row in rows]
+        vectors = np.asarray(data.encoder(tf.constant(titles)))
+        return cls(titles, vectors, [[i] for i in range(len(rows))], np.array([row["text"] for row in rows], object))
+
+
+def lists(
+    data: SciFact, asked: Questions, settings: Settings, chance: np.random.Generator
+) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """Batches of questions with a right document, the first of each list, and hard ones; without an end."""
+    found = first_stages(data, asked.texts, asked.vectors)
     hard = [
-        [np.setdiff1d(ranked[row, : settings.best], [-1, *right[row]]) for ranked in found.values()]
-        for row in range(len(names))
+        [np.setdiff1d(ranked[row, : settings.best], [-1, *right]) for ranked in found.values()]
+        for row, right in enumerate(asked.right)
     ]
     labels = np.tile(np.eye(1, settings.hard + 1, dtype="float32"), (settings.batch, 1))
-    texts = np.array(data.texts, object)
+    texts = np.array(asked.texts, object)
     while True:
-        order = chance.permutation(len(names))
+        order = chance.permutation(len(texts))
         for start in range(0, len(order) - settings.batch + 1, settings.batch):
             rows = order[start : start + settings.batch]
-            drawn = [[chance.choice(right[row]), *_drawn(hard[row], settings.hard, chance)] for row in rows]
-            claims = np.array([data.claims[names[row]] for row in rows], object)
-            yield {"claim": claims, "document": texts[np.array(drawn)]}, labels
+            drawn = [[chance.choice(asked.right[row]), *_drawn(hard[row], settings.hard, chance)] for row in rows]
+            yield {"claim": texts[rows], "document": asked.documents[np.array(drawn)]}, labels
 
 
 def _drawn(hard: list[np.ndarray], count: int, chance: np.random.Generator) -> list[int]:
@@ -92,22 +118,26 @@ def _drawn(hard: list[np.ndarray], count: int, chance: np.random.Generator) -> l
 
 
 def trained(data: SciFact, settings: Settings, seed: int) -> CrossEncoder:
-    """A cross-encoder after so many steps, the rate rising over the first tenth and falling to zero."""
+    """A cross-encoder after the steps of titles and claims; the rate rises over the first tenth and falls to zero."""
     keras.utils.set_random_seed(seed)
     encoder = TextEncoder.from_directory(model_directory(), max_length=settings.tokens, trainable_layers="all")
     pairs, last = TextPairEncoder(encoder, settings.pooling), settings.layers or None
     model = CrossEncoder(pairs, "claim", "document", num_layers=last, ranking_loss=LOSSES[settings.loss])
-    warm = max(1, settings.steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, settings.steps - warm, warmup_target=settings.rate, warmup_steps=warm
-    )
+    steps = settings.titles + settings.steps
+    warm = max(1, steps // 10)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - warm, warmup_target=settings.rate, warmup_steps=warm)
     model.compile(tfdual.LazyAdam(rate, global_clipnorm=1.0))
     shape = settings.batch, settings.hard + 1
     columns = {"claim": tf.TensorSpec(shape[:1], tf.string), "document": tf.TensorSpec(shape, tf.string)}
-    rows = tf.data.Dataset.from_generator(
-        lambda: lists(data, settings, seed), output_signature=(columns, tf.TensorSpec(shape, tf.float32))
-    )
-    model.fit(rows, steps_per_epoch=settings.steps, epochs=1, verbose=0)
+    chance = np.random.default_rng(seed)
+
+    def rows() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        if settings.titles:
+            yield from islice(lists(data, Questions.titles(data), settings, chance), settings.titles)
+        yield from lists(data, Questions.claims(data), settings, chance)
+
+    batches = tf.data.Dataset.from_generator(rows, output_signature=(columns, tf.TensorSpec(shape, tf.float32)))
+    model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0)
     return model
 
 
@@ -135,9 +165,19 @@ def main() -> None:
     if chosen.claims:
         data.test = dict(list(data.test.items())[: chosen.claims])
     names, right, new = list(data.test), data.right(), data.new()
-    stages = {name: ranked for name, ranked in first_stages(data, names).items() if name in chosen.only}
+    split = "claims of a fifth of the training documents, held out" if chosen.valid else "test"
+    told = vars(settings) | {"split": split, "claims": len(names), "depth": DEPTH}
+    runs: list[dict[str, Any]] = earlier_report(chosen.out, told).get("runs", [])
+
+    def add(*found: dict[str, Any]) -> None:
+        made = {(one["variant"], one["seed"]) for one in found}
+        runs[:] = [one for one in runs if (one["variant"], one["seed"]) not in made] + list(found)
+
+    columns = data.columns(names)
+    found_first = first_stages(data, columns["text"], columns["claim"])
+    stages = {name: found_first[name] for name in chosen.only}
     before = {name: measured(right, new, ranked) for name, ranked in stages.items()}
-    runs: list[dict[str, Any]] = [run(name, 0, found, found, 0.0) for name, found in before.items()]
+    add(*(run(name, 0, found, found, 0.0) for name, found in before.items()))
     for seed in chosen.seeds:
         start = time.perf_counter()
         model = trained(data, settings, seed)
@@ -149,12 +189,10 @@ def main() -> None:
             fused = reciprocal_rank_fusion([stages[name], ranked], depth=DEPTH).ids
             variants = {f"{name}, then cross-encoder": ranked, f"{name} and cross-encoder, fused": fused}
             for variant, found in variants.items():
-                runs.append(run(variant, seed, measured(right, new, found), before[name], seconds))
+                add(run(variant, seed, measured(right, new, found), before[name], seconds))
                 console.print(f"{variant}, seed {seed}: {runs[-1]['ndcg@10']['mean']:.4f}, pairs in {seconds:.0f} s")
         if chosen.out:
-            split = "claims of a fifth of the training documents, held out" if chosen.valid else "test"
-            kept = vars(settings) | {"split": split, "claims": len(names), "depth": DEPTH}
-            write_report(chosen.out, "scifact_rerank", load_before, kept, runs=runs)
+            write_report(chosen.out, "scifact_rerank", load_before, told, runs=runs)
     console.print(table(runs, chosen.valid))
 
 
@@ -166,6 +204,7 @@ def arguments() -> argparse.Namespace:
     stages = ["BM25", "bi-encoder"]
     parser.add_argument("--only", nargs="+", choices=stages, default=stages, help="first stages")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--titles", type=int, default=0, help="steps on titles, before")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=8, help="lists a step")
     parser.add_argument("--hard", type=int, default=7, help="documents of a list beside the right one")
@@ -176,7 +215,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loss", choices=[*LOSSES], default="listwise")
     parser.add_argument("--pooling", choices=["cls", "mean"], default="cls")
     parser.add_argument("--claims", type=int, help="ask the first so many alone")
-    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--out", type=Path, help="JSON to write, or to add to")
     return parser.parse_args()
 
 

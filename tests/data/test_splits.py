@@ -1,5 +1,6 @@
 """Splits: sizes, determinism, and no leakage."""
 
+from datetime import date, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfdual import ColumnSchema, Rows, Schema, read
+from tfdual import ColumnSchema, Rows, Schema, Tags, read
 from tfdual.data import group_split, leave_one_out_split, random_split, splits, time_split
 from tfdual.data.row_mask import RowMask
 
@@ -73,6 +74,23 @@ def test_time_split_at_times_begins_the_parts_there(rows: Rows) -> None:
     times = column(rows, "time")
     expected = [[i for i, t in enumerate(times) if low <= t < high] for low, high in ((-1, 3), (3, 7.5), (7.5, 99))]
     assert [column(part) for part in parts] == expected
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        ["2018-09-10", "2018-09-20T12:00:00+02:00"],
+        [datetime(2018, 9, 10), datetime(2018, 9, 20, 10)],
+        [date(2018, 9, 10), datetime(2018, 9, 20, 10)],
+        np.array(["2018-09-10T00", "2018-09-20T10"], "datetime64[s]"),
+        [1536537600, 1537437600.0],
+    ],
+    ids=["text", "datetimes", "date", "numpy", "seconds"],
+)
+def test_time_split_takes_times_as_text_and_dates(at: Any) -> None:
+    days = ["2018-09-09", "2018-09-10", "2018-09-20T09:59:59", "2018-09-20T10:00:00"]
+    rows = read({"id": range(4), "t": days}, Schema(["id", ColumnSchema("t", [Tags.TIME], dtype="int64")]))
+    assert [column(part) for part in time_split(rows, "t", at=at)] == [[0], [1, 2], [3]]
 
 
 def test_times_beyond_two_to_the_53_are_told_apart() -> None:
@@ -190,7 +208,20 @@ def test_columns_that_tell_no_time_or_group_are_refused(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{}, {"fractions": (0.5, 0.5), "at": [1]}, {"at": [3, 3]}, {"at": [4, 3]}, {"at": []}, {"at": 3}]
+    "arguments",
+    [
+        {},
+        {"fractions": (0.5, 0.5), "at": [1]},
+        {"at": [3, 3]},
+        {"at": [4, 3]},
+        {"at": []},
+        {"at": 3},
+        {"at": ["11/9/2019"]},
+        {"at": ["2019-01-01", 5]},
+        {"at": [None]},
+        {"at": [float("nan")]},
+        {"at": [[3]]},
+    ],
 )
 def test_time_split_needs_fractions_or_rising_times(rows: Rows, arguments: dict) -> None:
     with pytest.raises(ValueError, match="Give one of them|begin one after the other"):

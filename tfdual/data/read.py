@@ -10,13 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from tfdual.data.arrow_types import arrow_schema
 from tfdual.data.conform import conform
 from tfdual.data.csv_format import CsvFormat
 from tfdual.data.open_source import open_columns
 from tfdual.data.quarantine import quarantined
 from tfdual.data.row_mask import RowMask
 from tfdual.data.rows import Rows
-from tfdual.data.sources.parquet import ParquetSource
+from tfdual.data.sources.parquet import ParquetSource, about_filter
 from tfdual.schema import Schema
 
 
@@ -109,9 +110,7 @@ def _filtered(rows: Rows, expression: pc.Expression) -> Rows:
     try:
         return rows.where(RowMask(matches()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ValueError(
-            f"The filter {expression} doesn't fit the columns {rows.schema.column_names}: {str(error).splitlines()[0]}."
-        ) from error
+        raise ValueError(about_filter(expression, arrow_schema(rows.schema), error)) from error
 
 
 def _has_rows(rows: Rows) -> bool:

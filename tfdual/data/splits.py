@@ -4,6 +4,8 @@ A split is a bit a row; no row is copied. Each part can be streamed, shuffled an
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pyarrow as pa
 from tfdual.data.key_hash import check_key, check_time, key_hash, present, uniform
 from tfdual.data.row_mask import RowMask
 from tfdual.data.rows import Rows
+from tfdual.data.values import convert
 
 _CHUNK_ROWS = 1 << 20
 
@@ -50,7 +53,7 @@ def random_split(rows: Rows, fractions: Sequence[float], seed: int = 0) -> list[
 
 
 def time_split(
-    rows: Rows, column: str, fractions: Sequence[float] | None = None, at: Sequence[float] | None = None
+    rows: Rows, column: str, fractions: Sequence[float] | None = None, at: Sequence[float | str | date] | None = None
 ) -> list[Rows]:
     """Rows by time: every row of a part is later than every row of the parts before.
 
@@ -61,7 +64,8 @@ def time_split(
         rows: Rows.
         column: str. The time, a number.
         fractions: of the parts, e.g. `(0.8, 0.2)`. Defaults to `None`.
-        at: the times at which the second, third, ... part begin. Defaults to `None`.
+        at: the times at which the second, third, ... part begin: numbers of the column, or, as text of ISO 8601 or
+            dates, what they mean as seconds since 1970. Defaults to `None`.
 
     Raises:
         KeyError: there is no such column.
@@ -78,12 +82,7 @@ def time_split(
         first = np.minimum(np.round(bounds * len(every)).astype(np.int64), len(every) - 1)
         at = np.partition(every, first)[first].tolist()
         times = [every]
-    begins = np.asarray(at)
-    if begins.ndim != 1 or not len(begins) or not (np.diff(begins) > 0).all():
-        raise ValueError(
-            "The parts of time_split() must begin one after the other, at a list of times that ascend. "
-            f"Received {begins.tolist()}."
-        )
+    begins = _begins(at)
     return _parts(rows, len(begins) + 1, (np.searchsorted(begins, chunk, "right") for chunk in times))
 
 
@@ -141,6 +140,27 @@ def leave_one_out_split(rows: Rows, by: str, time: str, parts: int = 2) -> list[
     assigned = np.zeros(len(users), np.int8)
     assigned[order] = np.where(count >= parts, np.maximum(0, parts - 1 - later), 0)
     return _parts(rows, parts, [assigned])
+
+
+def _begins(at: Any) -> np.ndarray:
+    """Times as numbers, in ascending order."""
+    try:
+        begins = np.array([_number(one) for one in at])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
+        begins = np.zeros(0)
+    if not len(begins) or begins.dtype == object or np.isnan(begins).any() or not (np.diff(begins) > 0).all():
+        raise ValueError(
+            "The parts of time_split() must begin one after the other, at a list of times that ascend, such as "
+            f'[1537000000] or ["2018-09-15"]. Received {at!r}.'
+        )
+    return begins
+
+
+def _number(time: Any) -> Any:
+    """Seconds since 1970, where it is no number yet; None where it is no time."""
+    if isinstance(time, int | float | np.number):
+        return time
+    return convert(pa.array([time]), pa.float64(), of_time=True)[0][0].as_py()
 
 
 def _bounds(fractions: Sequence[float]) -> np.ndarray:

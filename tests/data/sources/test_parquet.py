@@ -1,5 +1,6 @@
 """Parquet: partitions, and what is not read."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from tfdual import ColumnSchema, Schema, read
+from tfdual import ColumnSchema, Schema, Tags, infer_schema, read
 
 IDS = Schema(["id"])
 WORDS = Schema([ColumnSchema("id"), ColumnSchema("word", dtype="string")])
@@ -67,7 +68,9 @@ def test_filters_of_all_forms(grouped: Path, filter: Any, expected: Any) -> None
         with pytest.raises(ValueError, match="leaves no row of"):
             read(grouped, IDS, filter=filter)
     elif expected == "lacks":
-        with pytest.raises(ValueError, match=r"The filter .* doesn't fit the columns \['id', 'word'\]: .*other"):
+        with pytest.raises(
+            ValueError, match=r"The filter .* doesn't fit the columns {'id': 'int64', 'word': 'string'}: .*other"
+        ):
             read(grouped, IDS, filter=filter)
     else:
         assert read(grouped, IDS, filter=filter).to_arrow()["id"].to_pylist() == expected
@@ -76,6 +79,23 @@ def test_filters_of_all_forms(grouped: Path, filter: Any, expected: Any) -> None
 def test_a_filter_of_another_type_than_its_column_is_named(grouped: Path) -> None:
     with pytest.raises(ValueError, match=r"The filter .* doesn't fit the columns"):
         read(grouped, IDS, filter=[("id", ">", "ten")])
+
+
+def test_a_filter_with_a_time_in_another_form_is_told_which(tmp_path: Path) -> None:
+    days, schema = (
+        [datetime(2018, 9, 10), datetime(2018, 9, 20)],
+        Schema([ColumnSchema("t", [Tags.TIME], dtype="int64")]),
+    )
+    pq.write_table(pa.table({"t": days}), tmp_path / "stamps.parquet")
+    pq.write_table(pa.table({"t": [1536537600, 1537401600]}), tmp_path / "seconds.parquet")
+    for name, right, wrong, wanted in (
+        ("stamps", datetime(2018, 9, 15), "2018-09-15", r"\[us\]'}: .*times here are datetimes"),
+        ("seconds", 1536969600, "2018-09-15", "int64'}: .*times here are seconds since 1970"),
+    ):
+        path = tmp_path / f"{name}.parquet"
+        assert len(read(path, schema, filter=[("t", ">", right)])) == 1
+        with pytest.raises(ValueError, match=wanted):
+            read(path, schema, filter=[("t", ">", wrong)])
 
 
 def test_a_filter_may_name_a_column_that_the_schema_does_not(grouped: Path) -> None:
@@ -160,3 +180,23 @@ def test_empty_row_groups_and_files_among_others_are_passed_over(tmp_path: Path)
     rows = read(tmp_path, IDS)
     assert rows.to_arrow()["id"].to_pylist() == [1, 2, 3]
     assert len(rows) == 3
+
+
+def test_views_of_strings_are_inferred_and_filtered_as_strings(tmp_path: Path) -> None:
+    words, lists = (
+        pa.array(["tea", "pot", "tea"], pa.string_view()),
+        pa.array([["a"], [], ["b"]], pa.list_(pa.string_view())),
+    )
+    pq.write_table(pa.table({"word": words, "list": lists}), tmp_path / "views.parquet", row_group_size=2)
+    schema = infer_schema(tmp_path / "views.parquet", print_reasons=False)
+    assert [(column.name, column.dtype, column.is_list) for column in schema] == [
+        ("word", "string", False),
+        ("list", "string", True),
+    ]
+    assert read(tmp_path / "views.parquet", schema, filter=[("word", "=", "tea")]).take(9) == [
+        {"word": "tea", "list": ["a"]},
+        {"word": "tea", "list": ["b"]},
+    ]
+    for column, value in (("other", 1), ("word", 1)):
+        with pytest.raises(ValueError, match="The filter .* doesn't fit the columns"):
+            read(tmp_path / "views.parquet", schema, filter=[(column, "=", value)])

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from tfdual.data.arrow_types import is_time
 from tfdual.data.sources.files import Files, reading
 from tfdual.data.sources.source import Block, Part, Source
+from tfdual.data.sources.views import viewless
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 LOCAL_BUFFER_BYTES = 1 << 20
@@ -71,9 +73,9 @@ class ParquetSource(Source):
             rows = [fragment.metadata.row_group(i).num_rows for i in range(fragment.metadata.num_row_groups)]
             starts = np.cumsum([0, *rows]).tolist()
             try:
-                groups = fragment.split_by_row_group(self._filter, schema=self._schemas[label])
+                groups = _row_groups(fragment, self._schemas[label], self._filter)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise ValueError(_about_filter(self._filter, self._schemas[label], error)) from error
+                raise ValueError(about_filter(self._filter, self._schemas[label], error)) from error
             for group in groups:
                 i = group.row_groups[0].id
                 if rows[i]:
@@ -113,6 +115,14 @@ class ParquetSource(Source):
                 yield pc.fill_null(batch.column(0), False).to_numpy(zero_copy_only=False)
 
 
+def _row_groups(fragment: ds.Fragment, schema: pa.Schema, filter: pc.Expression | None) -> list[ds.Fragment]:
+    """Those that the filter leaves by their statistics, or all of a file with views, which Arrow compares with nothing."""
+    if filter is not None and viewless(fragment.physical_schema) != fragment.physical_schema:
+        ds.dataset(schema.empty_table()).to_table(columns={"keep": filter})  # fails where the filter doesn't fit
+        filter = None
+    return fragment.split_by_row_group(filter, schema=schema)
+
+
 def _bytes(group: pq.RowGroupMetaData, names: list[str]) -> int:
     """Bytes of columns of a row group, unpacked."""
     columns = (group.column(i) for i in range(group.num_columns))
@@ -146,8 +156,14 @@ def _columns(label: str, fragment: ds.Fragment, whole: pa.Schema) -> pa.Schema:
         if name not in physical.names:
             field = whole.field(name) if name in whole.names else pa.field(name, pa.scalar(value).type)
             physical = physical.append(field)
-    return physical
+    return viewless(physical)
 
 
-def _about_filter(filter: pc.Expression | None, schema: pa.Schema, error: Exception) -> str:
-    return f"The filter {filter} doesn't fit the columns {schema.names}: {str(error).splitlines()[0]}."
+def about_filter(filter: pc.Expression | None, schema: pa.Schema, error: Exception) -> str:
+    """What is said of a filter that Arrow can't compute on these columns."""
+    held = {field.name: str(field.type) for field in schema}
+    times = "datetimes" if any(map(is_time, schema.types)) else "seconds since 1970"
+    return (
+        f"The filter {filter} doesn't fit the columns {held}: {str(error).splitlines()[0]}. Compare a column with "
+        f"values of its type; times here are {times}."
+    )

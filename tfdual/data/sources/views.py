@@ -8,8 +8,13 @@ def without_views(table: pa.Table) -> pa.Table:
 
     One that holds no views is not copied. Lists that are views themselves stay: Arrow (26) casts them wrongly.
     """
-    schema = pa.schema([_viewless_field(field) for field in table.schema], table.schema.metadata)
+    schema = viewless(table.schema)
     return table if schema == table.schema else table.cast(schema)
+
+
+def viewless(schema: pa.Schema) -> pa.Schema:
+    """The columns of a table `without_views`."""
+    return pa.schema([_viewless_field(field) for field in schema], schema.metadata)
 
 
 def _viewless_field(field: pa.Field) -> pa.Field:
