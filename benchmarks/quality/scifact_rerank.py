@@ -100,10 +100,13 @@ def lists(
         [np.setdiff1d(ranked[row, : settings.best], [-1, *right]) for ranked in found.values()]
         for row, right in enumerate(asked.right)
     ]
+    enough = [
+        row for row, found in enumerate(hard) if 2 * min(map(len, found)) >= settings.hard
+    ]  # few titles are empty
     labels = np.tile(np.eye(1, settings.hard + 1, dtype="float32"), (settings.batch, 1))
     texts = np.array(asked.texts, object)
     while True:
-        order = chance.permutation(len(texts))
+        order = chance.permutation(enough)
         for start in range(0, len(order) - settings.batch + 1, settings.batch):
             rows = order[start : start + settings.batch]
             drawn = [[chance.choice(asked.right[row]), *_drawn(hard[row], settings.hard, chance)] for row in rows]

@@ -15,7 +15,12 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
     "string": pa.string(),
 }
+_LISTS = {of(pa.null()).id for of in (pa.list_, pa.large_list, pa.list_view, pa.large_list_view)}
+_LISTS |= {pa.list_(pa.null(), 1).id}
+_TEXTS = {of().id for of in (pa.string, pa.large_string, pa.string_view, pa.binary, pa.large_binary, pa.binary_view)}
+_TEXTS |= {pa.binary(1).id}
 _TIME = {b"tfdual.holds": b"times"}
+_DELIMITER = b"tfdual.delimiter"
 _NO_HEADER = "If its first line is no header, name the columns: --columns, or csv=CsvFormat(column_names=[...])."
 
 
@@ -33,13 +38,17 @@ def arrow_schema(schema: Schema) -> pa.Schema:
 
 
 def wanted_schema(schema: Schema) -> pa.Schema:
-    """The Arrow schema to ask a source for: that of conforming rows, the times marked."""
+    """The Arrow schema to ask a source for: that of conforming rows, with times and delimited lists marked."""
     return pa.schema(
-        [
-            field.with_metadata(_TIME) if holds_times(column) else field
-            for field, column in zip(arrow_schema(schema), schema, strict=True)
-        ]
+        [field.with_metadata(_marks(column)) for field, column in zip(arrow_schema(schema), schema, strict=True)]
     )
+
+
+def _marks(column: ColumnSchema) -> dict[bytes, bytes] | None:
+    if holds_times(column):
+        return _TIME
+    delimiter = column.properties.get("delimiter")
+    return {_DELIMITER: delimiter.encode()} if column.is_list and delimiter is not None else None
 
 
 def holds_times(column: ColumnSchema) -> bool:
@@ -52,22 +61,20 @@ def is_marked_time(field: pa.Field) -> bool:
     return field.metadata == _TIME
 
 
+def delimiter_of(field: pa.Field) -> str | None:
+    """What stands between the values where a list of `wanted_schema` is a text; None where none may be."""
+    delimiter = (field.metadata or {}).get(_DELIMITER)
+    return None if delimiter is None else delimiter.decode()
+
+
 def is_list(found: pa.DataType) -> bool:
     """Whether the type holds lists, of whatever length and layout."""
-    return any(
-        test(found)
-        for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-        + (pa.types.is_list_view, pa.types.is_large_list_view)
-    )
+    return found.id in _LISTS
 
 
 def is_text(found: pa.DataType) -> bool:
     """Whether the type holds strings or bytes."""
-    return any(
-        test(found)
-        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary)
-        + (pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-    )
+    return found.id in _TEXTS
 
 
 def is_time(found: pa.DataType) -> bool:

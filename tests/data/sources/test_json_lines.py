@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tfdual import ColumnSchema, Schema, read, validate
+from tfdual import ColumnSchema, Schema, Tags, read, validate
 from tfdual.data.sources import json_lines
 
 SCHEMA = Schema([ColumnSchema("id"), ColumnSchema("name", dtype="string")])
@@ -202,8 +202,46 @@ def test_a_number_in_a_column_of_strings_is_the_text_that_stands_there(tmp_path:
 
 
 def test_a_large_id_written_as_a_float_stays_as_it_is_written(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"id": 76561197960287931.0}\n{"id": 3.0}\n')
-    assert read(tmp_path / "a.jsonl", Schema([ColumnSchema("id")])).take(9) == [{"id": 76561197960287931}, {"id": 3}]
+    (tmp_path / "a.jsonl").write_text('{"id": 76561197960287931.0, "ids": [3.0, 76561197960287931.0]}\n{"id": 3.0}\n')
+    schema = Schema([ColumnSchema("id"), ColumnSchema("ids", properties={"nullable": True}, is_list=True)])
+    assert read(tmp_path / "a.jsonl", schema).take(9) == [
+        {"id": 76561197960287931, "ids": [3, 76561197960287931]},
+        {"id": 3, "ids": []},
+    ]
+
+
+@pytest.mark.parametrize("mixed", [False, True], ids=["texts", "texts and lists"])
+def test_delimited_lists_are_split(tmp_path: Path, mixed: bool) -> None:
+    """As Yelp's businesses have them."""
+    lines = ['{"kinds": "Food, Tea Rooms", "years": "2018|2020"}', '{"kinds": "", "years": "2019"}', '{"kinds": null}']
+    lines += ['{"kinds": ["Pot, large", "Tea"], "years": [2017, 2018]}'] * mixed
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    kinds = ColumnSchema("kinds", [Tags.CATEGORICAL], {"delimiter": ", "}, dtype="string", is_list=True)
+    years = ColumnSchema("years", [Tags.CATEGORICAL], {"delimiter": "|", "nullable": True}, dtype="int32", is_list=True)
+    assert read(tmp_path / "a.jsonl", Schema([kinds.with_properties({"nullable": True}), years])).take(9) == [
+        {"kinds": ["Food", "Tea Rooms"], "years": [2018, 2020]},
+        {"kinds": [], "years": [2019]},
+        {"kinds": [], "years": []},
+        *[{"kinds": ["Pot, large", "Tea"], "years": [2017, 2018]}] * mixed,
+    ]
+
+
+def test_delimited_lists_inside_maps_are_split(tmp_path: Path) -> None:
+    lines = ['{"id_list_features_map": {"years": "2018|2020"}}', '{"id_list_features_map": {"years": [2017]}}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    years = ColumnSchema("years", [Tags.CATEGORICAL], {"delimiter": "|"}, dtype="int64", is_list=True)
+    assert read(tmp_path / "a.jsonl", Schema([years])).take(9) == [{"years": [2018, 2020]}, {"years": [2017]}]
+
+
+@pytest.mark.parametrize("other", ["", '\n{"years": [2018]}'])
+def test_delimited_values_of_another_type_are_named(tmp_path: Path, other: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"years": "2018|soon"}\n{"years": "0018"}' + other)
+    years = ColumnSchema("years", [Tags.CATEGORICAL], {"delimiter": "|"}, dtype="int64", is_list=True)
+    found = validate(tmp_path / "a.jsonl", Schema([years])).findings
+    assert [(each.rule, [row for _, row, _ in each.first]) for each in found] == [
+        ("dtype", [0]),
+        ("leading zeros", [1]),
+    ]
 
 
 @pytest.mark.parametrize("content", ['[{"id": 1}, {"id": 2}]', '[\n {"id": 1},\n {"id": 2}\n]', '{\n "id": 1\n}'])

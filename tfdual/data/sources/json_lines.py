@@ -1,9 +1,7 @@
 """JSON lines: an object a line."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -11,16 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
-from tfdual.data.arrow_types import is_list, is_marked_time, is_text
-from tfdual.data.faults import Fault
+from tfdual.data.arrow_types import delimiter_of, is_list, is_marked_time
 from tfdual.data.sources.files import Files, reading
+from tfdual.data.sources.json_rows import line_by_line
 from tfdual.data.sources.source import Block, Part, Source
-from tfdual.data.values import Unfit, convert, fitted
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 BLOCK_BYTES = 4 << 20
 SAMPLE_BYTES = 1 << 20
-BEYOND_INTEGERS = 2.0**63
 
 
 class JsonLinesSource(Source):
@@ -196,22 +192,16 @@ def _parsed(block: bytes, wanted: pa.Schema) -> Block:
         options = pyarrow.json.ParseOptions(explicit_schema=columns, unexpected_field_behavior="ignore")
         if (table := _by_arrow(block, options)) is not None:
             return Block(table.select(wanted.names))
-    return _line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
+    return line_by_line([line for line in block.split(b"\n") if line.strip()], wanted)
 
 
 def _readings(block: bytes, wanted: pa.Schema) -> Iterator[pa.Schema]:
-    """The columns wanted; then, where times stand as text, with these as strings."""
+    """The columns wanted; then, where times or delimited lists stand as text, with these as strings."""
     yield wanted
-    if any(map(is_marked_time, wanted)):
-        texts = {field.name for field in _schema_of(block) if pa.types.is_string(field.type)}
-        is_spelled = [is_marked_time(field) and field.name in texts for field in wanted]
-        if any(is_spelled):
-            yield pa.schema(
-                [
-                    field.with_type(pa.string()) if spelled else field
-                    for field, spelled in zip(wanted, is_spelled, strict=True)
-                ]
-            )
+    if may_be_text := {field.name for field in wanted if is_marked_time(field) or delimiter_of(field) is not None}:
+        texts = {field.name for field in _schema_of(block) if pa.types.is_string(field.type)} & may_be_text
+        if texts:
+            yield pa.schema([field.with_type(pa.string()) if field.name in texts else field for field in wanted])
 
 
 def _by_arrow(block: bytes, options: pyarrow.json.ParseOptions) -> pa.Table | None:
@@ -222,79 +212,3 @@ def _by_arrow(block: bytes, options: pyarrow.json.ParseOptions) -> pa.Table | No
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
     return table if table.num_rows == _count_lines(block) else None
-
-
-def _line_by_line(lines: list[bytes], wanted: pa.Schema) -> Block:
-    columns: dict[str, list[Any]] = {name: [] for name in wanted.names}
-    faults: list[Fault] = []
-    texts: dict[int, str] = {}
-    for row, line in enumerate(lines):
-        values, problems = _fields(line, wanted)
-        for name in wanted.names:
-            columns[name].append(values.get(name))
-        if problems:
-            texts[row] = line.decode(errors="backslashreplace")
-        faults += [Fault(name, rule, np.array([row]), [value]) for name, rule, value in problems]
-    table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in wanted})
-    return Block(table, faults, texts)
-
-
-def _fields(line: bytes, wanted: pa.Schema) -> tuple[dict[str, Any], list[tuple[str, str, Any]]]:
-    repeated: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repeated.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        return dict(pairs)
-
-    try:
-        row = json.loads(line, object_pairs_hook=unique)
-        written = json.loads(line, parse_int=str, parse_float=str)
-    except UnicodeDecodeError:
-        return {}, [("", "utf-8", line)]
-    except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict):
-        return {}, [("", "malformed", line.decode(errors="backslashreplace"))]
-    problems: list[tuple[str, str, Any]] = [(name, "duplicate feature", None) for name in repeated]
-    values: dict[str, Any] = {}
-    for field in wanted:
-        found = row.get(field.name)
-        if not (pa.types.is_struct(field.type) and isinstance(found, dict)):
-            values |= _values(row, written, [field], problems)
-        else:
-            values[field.name] = _values(found, written[field.name], list(field.type), problems)
-    return values, problems
-
-
-def _values(
-    found: dict[str, Any], written: dict[str, Any], fields: Sequence[pa.Field], problems: list[tuple[str, str, Any]]
-) -> dict[str, Any]:
-    """The values of one object that fit.
-
-    Args:
-        found: the object.
-        written: the object with numbers as the text that stands there.
-        fields: what to take of it.
-        problems: those of the values that don't fit are added, each with its own name.
-    """
-    values: dict[str, Any] = {}
-    for field in fields:
-        name, value = field.name, found.get(field.name)
-        try:
-            values[name] = _value(value, written.get(name), field)
-        except Unfit as rule:
-            problems.append((name, str(rule), value))
-    return values
-
-
-def _value(value: Any, written: Any, field: pa.Field) -> Any:
-    if isinstance(value, str) and is_marked_time(field):
-        converted, problems = convert(pa.array([value]), field.type, of_time=True)
-        if problems:
-            raise Unfit(next(iter(problems)))
-        return converted[0].as_py()
-    if isinstance(value, float) and pa.types.is_integer(field.type) and abs(value) < BEYOND_INTEGERS:
-        exact = Decimal(written)  # ids above 2**53 that were written as 76561197960287931.0
-        value = int(exact) if exact == int(exact) else value
-    single = field.type.value_type if is_list(field.type) else field.type
-    return fitted(written if is_text(single) else value, field.type)

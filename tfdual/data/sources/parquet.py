@@ -116,7 +116,7 @@ class ParquetSource(Source):
 
 
 def _row_groups(fragment: ds.Fragment, schema: pa.Schema, filter: pc.Expression | None) -> list[ds.Fragment]:
-    """Those that the filter leaves by their statistics, or all of a file with views, which Arrow compares with nothing."""
+    """Those that the filter leaves by their statistics; all, where views of strings can't be compared with these."""
     if filter is not None and viewless(fragment.physical_schema) != fragment.physical_schema:
         ds.dataset(schema.empty_table()).to_table(columns={"keep": filter})  # fails where the filter doesn't fit
         filter = None
