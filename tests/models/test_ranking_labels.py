@@ -118,12 +118,13 @@ def test_a_label_without_a_candidate_is_refused(labels: Any, message: str) -> No
 
 def test_batches_of_lists_that_end_early_take_labels_of_the_widest() -> None:
     model = compiled(ranking_loss=margin_mse)
-    labels, teacher = np.array([[1.0, 0.0, -1.0, -1.0], [0.0, 1.0, 0.0, -1.0]]), np.ones((2, 4))
+    labels = np.array([[1.0, 0.0, -1.0, -1.0], [0.0, 1.0, 0.0, -1.0]])
+    teacher = np.array([[2.0, 0.0, 0.0, 0.0], [1.0, 4.0, -1.0, 0.0]])
     scores = model(RAGGED).numpy()
     pairs = [[(0, 0, 1)], [(1, 1, 0), (1, 1, 2)]]
-    wanted = np.mean(
-        [np.mean([(scores[row, one] - scores[row, two]) ** 2 for row, one, two in some]) for some in pairs]
-    )
+    ahead = scores - teacher[:, :3]
+    margin = [[ahead[row, one] - ahead[row, two] for row, one, two in some] for some in pairs]
+    wanted = np.mean([np.mean(np.square(some)) for some in margin])
     data = tf.data.Dataset.from_generator(
         lambda: [(RAGGED, {"labels": labels, "teacher_scores": teacher})],
         output_signature=(
