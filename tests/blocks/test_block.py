@@ -171,6 +171,13 @@ def test_weights_that_are_not_there_are_not_copied() -> None:
         MLPBlock([3]).copy(weights=True)
 
 
+def test_weights_that_stand_in_several_places_are_not_copied() -> None:
+    block = MLPBlock([3]).repeat_in_parallel(2, copies=False)
+    block(X)
+    with pytest.raises(ValueError, match="A layer stands in several places of the block 'parallel_block"):
+        block.copy(weights=True)
+
+
 def test_selection_finds_layers_by_name_and_columns_by_tag() -> None:
     block = InputBlock(COLUMNS, name="columns").connect(MLPBlock([2], name="deep"))
     assert block.select_by_name("deep") is block.layers[1]

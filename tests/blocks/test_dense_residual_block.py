@@ -94,3 +94,13 @@ def test_normalization_layer_is_copied() -> None:
 def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DenseResidualBlock(**arguments)
+
+
+def test_activation_layer_is_copied() -> None:
+    block = randomized(DenseResidualBlock(activation=keras.layers.PReLU(), depth=2, normalization=None))
+    assert [weight.shape for weight in block.weights] == [(5, 5), (5,), (5,)] * 2
+    x, weights = INPUTS.numpy(), block.get_weights()
+    for kernel, bias, slope in zip(weights[::3], weights[1::3], weights[2::3], strict=True):
+        added = x + x @ kernel + bias
+        x = np.where(added > 0, added, slope * added)
+    np.testing.assert_allclose(block(INPUTS), x, rtol=1e-4, atol=1e-4)

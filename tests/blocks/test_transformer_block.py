@@ -139,3 +139,28 @@ def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:
 def test_bad_inputs_are_refused(shape: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TransformerBlock().build(shape)
+
+
+def test_mask_of_named_vectors_is_that_of_their_stack() -> None:
+    named = {"c": INPUTS[:, 2], "a": INPUTS[:, 0], "b": INPUTS[:, 1]}
+    for pooling in ("mean", "first", None):
+        block = randomized(pooling=pooling)
+        wanted = block(INPUTS, mask=MASK)
+        by_name = {"a": MASK[:, 0], "b": MASK[:, 1], "c": MASK[:, 2]}
+        np.testing.assert_array_equal(block(named, mask=by_name), wanted)
+        some = block(named, mask={"b": MASK[:, 1], "a": None})
+        np.testing.assert_array_equal(some, block(INPUTS, mask=MASK | np.array([True, False, True])))
+    np.testing.assert_array_equal(randomized(pooling=None)(named, mask=by_name)._keras_mask, MASK)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        ({"d": MASK[:, 0]}, r"mask has the names \['d'\]. The vectors are \['a', 'b', 'c'\]"),
+        ({"a": MASK}, r"Each mask is \(batch,\).*\(5, 3\)"),
+    ],
+)
+def test_mask_of_other_names_or_sizes_is_refused(mask: dict, message: str) -> None:
+    named = {"c": INPUTS[:, 2], "a": INPUTS[:, 0], "b": INPUTS[:, 1]}
+    with pytest.raises(ValueError, match=message):
+        randomized()(named, mask=mask)

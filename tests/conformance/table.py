@@ -334,11 +334,11 @@ BLOCKS = [
         batch,
     ),
     Row(ResidualBlock, lambda: {"block": mlp(5), "activation": "tanh"}),
-    Row(Filter, lambda: {"columns": ["b"], "exclude": True}, named_vectors(b=3, a=3)),
+    Row(Filter, lambda: {"columns": ["b"], "exclude": True}, named_vectors(b=3, a=3), keeps_dtype=True),
     Row(Cond, lambda: {"condition": IsReal(), "true": mlp(5), "false": keras.layers.Rescaling(2.0)}),
     Row(MapValues, lambda: {"layer": mlp(2)}, named_vectors(b=3, a=3)),
-    Row(AsTabular, lambda: {"output_name": "score"}),
-    Row(Debug),
+    Row(AsTabular, lambda: {"output_name": "score"}, keeps_dtype=True),
+    Row(Debug, keeps_dtype=True),
     Row(L2Norm),
 ]
 FUSIONS = [

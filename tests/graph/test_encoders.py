@@ -183,6 +183,8 @@ def test_a_stored_graph_gives_the_graph_back() -> None:
         (lambda: GraphSAGE([]), "width of at least one layer"),
         (lambda: GraphSAGE([4], "median"), "'median'"),
         (lambda: GraphSAGE([4], combination="max"), "'max'"),
+        (lambda: GCN([4, 2], keras.layers.PReLU()), r"GCN takes a name or a function.*the layer 'p_re_lu.*\(PReLU\)"),
+        (lambda: GraphSAGE([4, 2], activation=keras.layers.ReLU()), r"GraphSAGE takes a name.*\(ReLU\)"),
         (lambda: encoded(LightGCN(), small_graph(), vectors() | {"user": vectors(5)["user"]}, ENDS), "need one width"),
         (lambda: encoded(GCN(), small_graph(), vectors() | {"user": vectors(5)["user"]}, ENDS), "need one width"),
     ],

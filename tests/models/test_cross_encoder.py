@@ -492,11 +492,13 @@ def test_a_saved_model_needs_no_directory(tmp_path: Path) -> None:
     model = CrossEncoder.from_directory(folder, **options)
     inputs = {"query": tf.constant(QUERIES), "item": tf.constant(ITEMS), **beside(3, 3)}
     wanted = np.asarray(model(inputs))
+    model.encoder.train_last("all")
     model.save(tmp_path / "cross.keras")
     for path in folder.iterdir():
         path.unlink()
     loaded = keras.saving.load_model(tmp_path / "cross.keras")
     np.testing.assert_allclose(loaded(inputs), wanted, atol=1e-6)
+    assert loaded.encoder.encoder.transformer.trainable_layers == "all"
     assert loaded.get_config() == model.get_config()
     np.testing.assert_allclose(
         loaded.compute_loss({}, tf.eye(3), loaded(inputs)), model.compute_loss({}, tf.eye(3), wanted), rtol=1e-5

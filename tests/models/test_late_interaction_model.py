@@ -261,9 +261,11 @@ def test_options_of_colbert_can_be_left_out() -> None:
 
 def test_a_config_makes_the_same_model() -> None:
     model = model_of(markers=("a", "b"), num_layers=1, symmetric=True, dim=3)
+    model.encoder.transformer.train_last(0)
     copy = LateInteractionModel.from_config(model.get_config())
     assert copy.get_config() == model.get_config()
     assert (copy.query.marker, copy.item.marker, copy.dim) == ("a", "b", 3)
+    assert copy.encoder.transformer.trainable_layers == 0
 
 
 @pytest.mark.parametrize(

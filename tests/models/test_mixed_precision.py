@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tests.sample_columns import OPTIONS, SCHEMA, batch
-from tfdual import LazyAdam, MLPBlock, TwoTowerBlock, TwoTowerModel
+from tfdual import ColumnSchema, InputBlock, LazyAdam, MLPBlock, Schema, Tags, TwoTowerBlock, TwoTowerModel
+from tfdual.features import PiecewiseLinearEncoder
 from tfdual.negatives import CrossBatchMemory, InBatch
 
 STEPS = 30
@@ -92,3 +93,36 @@ def test_a_row_that_overflows_leaves_out_the_step_wherever_it_stands_again(
     model.optimizer.apply(gradients)
     np.testing.assert_array_equal(table.numpy(), before)
     assert int(model.optimizer.iterations) == steps
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_large_numbers_reach_the_encoders_of_a_model_as_they_are(policy: str) -> None:
+    user = Schema([ColumnSchema("user", [Tags.USER, Tags.CATEGORICAL], {"domain": {"name": "user", "max": 4}})])
+    item = Schema(
+        [
+            ColumnSchema("price", [Tags.ITEM], dtype="float32"),
+            ColumnSchema("tags", [Tags.ITEM], {"domain": {"name": "tag", "max": 4}, "weights": "shares"}, is_list=True),
+        ]
+    )
+    inputs = {
+        "user": tf.constant([1, 2]),
+        "price": tf.constant([1_000_005.0, 1_000_015.0]),
+        "tags": tf.constant([[1, 2], [3, 4]]),
+        "shares": tf.constant([[70_000.0, 70_001.0], [0.0, 1.0]]),
+    }
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        encoders = {"price": PiecewiseLinearEncoder([1_000_000, 1_000_010, 1_000_020])}
+        items = InputBlock(item, embedding_options=OPTIONS, encoders=encoders, aggregation="concat")
+        width = items.compute_output_shape({})[-1]
+        users = InputBlock(user, aggregation="concat") >> MLPBlock([width])
+        model = TwoTowerModel(TwoTowerBlock(Schema([*user, *item]), users, items), item_id="tags")
+        found = model(inputs)["item"]
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert found.dtype.name == policy.removeprefix("mixed_")
+    table = model.towers.item.tables["tag"].embeddings.numpy()
+    pooled = [(70_000 * table[1] + 70_001 * table[2]) / np.hypot(70_000, 70_001), table[4]]
+    wanted = np.concatenate([[[0.5, 0], [1, 0.5]], pooled], axis=1)
+    np.testing.assert_allclose(tf.cast(found, "float32"), wanted, rtol=1e-2)

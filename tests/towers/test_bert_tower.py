@@ -172,3 +172,31 @@ def test_a_number_of_layers_that_are_not_there_is_refused(directory: Path, num_l
 def test_not_one_text_is_refused(directory: Path, schema: Schema) -> None:
     with pytest.raises(ValueError, match="reads one column of strings"):
         BertTower(schema, encoder(directory))
+
+
+@pytest.mark.parametrize("trainable_layers", [0, 1, "all"])
+def test_what_follows_the_encoder_is_trained_whatever_of_it_is_frozen(
+    directory: Path, trainable_layers: int | str
+) -> None:
+    one = encoder(directory, trainable_layers)
+    head = [keras.layers.BatchNormalization(momentum=0.0), keras.layers.Dropout(0.5)]
+    tower = tfdual.Tower(BertTower(Schema([QUERY]), one, head=head))
+    texts = {"question": tf.constant(WORDS * 8)}
+    tower(texts)
+    dropped = tower(texts, training=True).numpy() == 0
+    assert 0.3 < dropped.mean() < 0.7
+    vectors = one(texts["question"], training=True).numpy()
+    if trainable_layers == 0:
+        statistics = tower.block.head.layers[0].get_weights()[2:]
+        np.testing.assert_allclose(statistics, [vectors.mean(axis=0), vectors.var(axis=0)], atol=1e-5)
+    assert not (tower(texts).numpy() == 0).any()
+
+
+def test_layers_that_are_said_later_are_those_of_a_saved_tower(directory: Path, tmp_path: Path) -> None:
+    tower = tfdual.Tower(BertTower(Schema([QUERY]), encoder(directory), num_layers=1))
+    tower.build()
+    tower.block.encoder.transformer.train_last(2)
+    tower.save(tmp_path / "tower.keras")
+    loaded = keras.models.load_model(tmp_path / "tower.keras").block
+    assert loaded.encoder.transformer.trainable_layers == 2
+    assert loaded.set_schema(Schema([ITEM])).encoder.transformer.trainable_layers == 2

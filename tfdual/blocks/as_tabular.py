@@ -24,7 +24,7 @@ class AsTabular(Block):
     """
 
     def __init__(self, output_name: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.output_name = output_name
 
     def call(self, inputs: Tensor) -> dict[str, Tensor]:

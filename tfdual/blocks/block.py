@@ -228,13 +228,18 @@ class Block(keras.layers.Layer):
             weights: bool. Copy the values of the weights too. Defaults to `False`.
 
         Raises:
-            ValueError: the values are asked for, and there are none yet.
+            ValueError: the values are asked for, and there are none yet, or a layer stands in several places.
         """
         copied = fresh_copy(self)
         if weights:
             if not self.built:
                 raise ValueError(f"The block '{self.name}' has no weights yet. Call or build it first.")
             copied.build_from_config(self.get_build_config())
+            if len(copied.weights) != len(self.weights):
+                raise ValueError(
+                    f"A layer stands in several places of the block '{self.name}', and a copy has one for each. Take "
+                    "copy() without weights, or save and load the block in a model, which keeps it one."
+                )
             copied.set_weights(self.get_weights())
         return copied
 

@@ -24,7 +24,7 @@ class Debug(Block):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.supports_jit = False  # XLA prints nothing
 
     def call(self, inputs: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdual._build import build_chain, serialized
+from tfdual._build import build_chain, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block
@@ -33,7 +33,7 @@ class DenseResidualBlock(Block):
 
     Args:
         low_rank_dim: int. Width between two smaller matrices instead of one. Defaults to `None`: one full matrix.
-        activation: str or callable of Keras, after the sum. Defaults to `"relu"`.
+        activation: str, callable, or a Keras layer, copied for each place; after the sum. Defaults to `"relu"`.
         use_bias: bool. Defaults to `True`.
         dropout: float. Share of units dropped. Defaults to 0.
         normalization: `"layer"`, `"batch"` (or `"batch_norm"`), a Keras layer, copied for each place, or None. Defaults
@@ -85,7 +85,10 @@ class DenseResidualBlock(Block):
             *normalization_layers(self.normalization, place, dtype),
         ]
         branch = SequentialBlock(added, name="added", dtype=dtype)
-        return ResidualBlock(branch, self.activation, name=f"residual_{place}", dtype=dtype)
+        activation = self.activation
+        if isinstance(activation, keras.layers.Layer):
+            activation = fresh_copy(activation, f"activation_{place}")
+        return ResidualBlock(branch, activation, name=f"residual_{place}", dtype=dtype)
 
     def call(self, inputs: Tensor | dict[str, Tensor]) -> Tensor:
         found = as_vector(inputs)

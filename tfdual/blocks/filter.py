@@ -30,7 +30,7 @@ class Filter(Block):
     """
 
     def __init__(self, columns: Sequence[str] | Schema, exclude: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if isinstance(columns, str) or not len(columns):
             raise ValueError(f"Filter needs a list of at least one name, or a Schema. Received {columns!r}.")
         self.columns = columns.column_names if isinstance(columns, Schema) else list(columns)

@@ -26,7 +26,7 @@ class MapValues(Block):
     """
 
     def __init__(self, layer: LayerLike, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.layer = self.parse(layer)
 
     def build(self, input_shape: dict[str, Shape]) -> None:

@@ -1,8 +1,10 @@
 """What a body takes: a tensor, or named vectors that are joined first, in the order of their names."""
 
+from keras import ops
+
 from tfdual._typing import Shape, Tensor
 from tfdual.fusion.concat import concatenate
-from tfdual.fusion.stack import stack
+from tfdual.fusion.stack import stack, stack_masks
 
 
 def as_vector(inputs: Tensor | dict[str, Tensor]) -> Tensor:
@@ -26,6 +28,13 @@ def vector_shape(shape: Shape | dict[str, Shape]) -> Shape:
 def as_sequence(inputs: Tensor | dict[str, Tensor]) -> Tensor:
     """Named vectors one after another, `(batch, features, dim)`; a tensor passes unchanged."""
     return stack(inputs) if isinstance(inputs, dict) else inputs
+
+
+def sequence_mask(inputs: Tensor | dict[str, Tensor], mask: Tensor | dict[str, Tensor | None] | None) -> Tensor | None:
+    """Which vectors of `as_sequence` are there, bool `(batch, features)`; None: all. Of named ones it may be a dict."""
+    if isinstance(mask, dict):
+        return stack_masks(mask, sorted(inputs) if isinstance(inputs, dict) else [])
+    return None if mask is None else ops.cast(mask, "bool")
 
 
 def sequence_shape(shape: Shape | dict[str, Shape]) -> tuple[int | None, int, int]:

@@ -52,7 +52,7 @@ class ParallelBlock(Block):
         strict: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not branches:
             raise ValueError("ParallelBlock needs at least one branch. Received none.")
         self.branches = _named(branches)

@@ -16,7 +16,7 @@ class ResidualBlock(Block):
 
     Args:
         block: Keras layer that keeps the width.
-        activation: str or callable of Keras. Defaults to `None`: linear.
+        activation: str, callable or layer of Keras. Defaults to `None`: linear.
 
     Input and output: `(..., dim)`.
 
@@ -37,6 +37,8 @@ class ResidualBlock(Block):
 
     def build(self, input_shape: Shape) -> None:
         build_once(self.block, input_shape)
+        if isinstance(self.activation, keras.layers.Layer):
+            build_once(self.activation, input_shape)
         if (given := self.block.compute_output_shape(input_shape))[-1] != input_shape[-1]:
             raise ValueError(
                 f"A residual block adds its input, so widths must agree. The input has {input_shape[-1]}, "

@@ -32,7 +32,7 @@ class SequentialBlock(Block):
     """
 
     def __init__(self, layers: Sequence[LayerLike], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not layers:
             raise ValueError("SequentialBlock needs at least one layer. Received none.")
         self.layers = [part for layer in layers for part in _parts(self.parse(layer))]

@@ -10,7 +10,7 @@ from tfdual._typing import Shape, Tensor
 from tfdual._vectors import zero_missing
 from tfdual.blocks.block import Block
 from tfdual.blocks.masked_mean import masked_mean
-from tfdual.blocks.named_inputs import as_sequence, sequence_shape
+from tfdual.blocks.named_inputs import as_sequence, sequence_mask, sequence_shape
 from tfdual.blocks.named_layers import check_dropout, check_positive
 from tfdual.blocks.transformer_layer import transformer_layers
 
@@ -38,7 +38,7 @@ class TransformerBlock(Block):
         seed: int. Of the dropout. Defaults to `None`.
 
     Input: `(batch, features, dim)`, or a dict of `(batch, dim)`, stacked in the order of their names. Optional `mask`,
-        bool `(batch, features)`: a feature that is False neither gives nor receives.
+        bool `(batch, features)`, or a dict of `(batch,)`: a feature that is False neither gives nor receives.
     Output: `(batch, dim)`; without pooling `(batch, features, dim)`. Zeros for a masked feature, and for a row without
         features.
 
@@ -86,23 +86,22 @@ class TransformerBlock(Block):
             build_once(layer, shape)
         self.place_embeddings = self.add_weight(shape[1:], initializer="uniform", name="place_embeddings")
 
-    def call(self, inputs: Tensor | dict[str, Tensor], mask: Tensor | None = None) -> Tensor:
+    def call(self, inputs: Tensor | dict[str, Tensor], mask: Tensor | dict[str, Tensor] | None = None) -> Tensor:
         sequence = as_sequence(inputs)
-        # For a dict, Keras sets `mask` to a dict of the vectors' own masks, which vectors don't have.
-        masked = mask is not None and not isinstance(mask, dict)
-        present = ops.cast(mask, "bool") if masked else ops.ones(ops.shape(sequence)[:2], "bool")  # (batch, features)
+        present = sequence_mask(inputs, mask)
+        keys = None if present is None else present[:, None, :]
         sequence = zero_missing(sequence, present) + self.place_embeddings
         for layer in self.layers:
-            sequence = layer(sequence, present[:, None, :] if masked else None)
+            sequence = layer(sequence, keys)
         sequence = self.normalization(sequence)
         if self.pooling == "mean":
-            return masked_mean(sequence, present)
+            return masked_mean(sequence, ops.ones(ops.shape(sequence)[:2], "bool") if present is None else present)
         sequence = zero_missing(sequence, present)
         return sequence[:, 0] if self.pooling == "first" else sequence
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask goes on with the sequence."""
-        return None if self.pooling or isinstance(previous_mask, dict) else previous_mask
+        return None if self.pooling else sequence_mask(inputs, previous_mask)
 
     def compute_output_shape(self, input_shape: Shape | dict[str, Shape]) -> Shape:
         batch, features, dim = sequence_shape(input_shape)

@@ -77,7 +77,7 @@ class FeatureEncoder(Block):
         aggregation: str | keras.layers.Layer | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         weights = [column.weights for column in schema if column.weights]
         self._schema = schema
         self._columns = [column for column in schema if column.name not in weights and Tags.WEIGHT not in column.tags]
@@ -179,11 +179,11 @@ class FeatureEncoder(Block):
         values = inputs[column.name]
         if column.name not in self.encoders and column.kind in LOOKED_UP:
             return self._look_up(column, values, inputs[column.weights] if column.weights else None)
-        if column.kind in NUMBERS:
-            if values.dtype != self.compute_dtype:
-                values = ops.cast(values, self.compute_dtype)
-            values = ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
         encoder = self.encoders.get(column.name)
+        if column.kind in NUMBERS:
+            # Layers that want less exact numbers cast them; those that want exact ones get them.
+            values = ops.cast(values, self.compute_dtype if encoder is None else "float32")
+            values = ops.expand_dims(values, -1) if column.kind is Kind.DENSE else values
         named = {"column_name": column.name} if isinstance(encoder, OneHotEncoder) else {}
         return values if encoder is None else encoder(values, **named)
 

@@ -1,6 +1,5 @@
 """Many vectors that attend to one another, pooled."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,7 +10,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual._vectors import zero_missing
 from tfdual.fusion.named_vectors import batch_size, check_positive_integer, checked_one_width, one_vector_shape
-from tfdual.fusion.stack import stack
+from tfdual.fusion.stack import stack, stack_masks
 
 POOLINGS = ("concat", "mean")
 
@@ -94,7 +93,7 @@ class AttentionFusion(keras.layers.Layer):
 
     def call(self, inputs: dict[str, Tensor], mask: dict[str, Tensor] | None = None) -> Tensor:
         vectors = stack(inputs, self.names)  # (batch, features, dim)
-        present = self._present(mask)
+        present = stack_masks(mask, self.names)
         vectors = zero_missing(vectors, present) + self.feature_embeddings
         attended = self.attention(vectors, vectors, attention_mask=_keys(present))
         vectors = zero_missing(self.normalization(vectors + attended), present)
@@ -104,23 +103,6 @@ class AttentionFusion(keras.layers.Layer):
             return ops.mean(vectors, axis=1)
         count = ops.cast(ops.sum(ops.cast(present, "int32"), axis=1, keepdims=True), vectors.dtype)  # (batch, 1)
         return ops.sum(vectors, axis=1) / ops.maximum(count, 1)
-
-    def _present(self, mask: dict[str, Tensor] | None) -> Tensor | None:
-        """Which features are there, `(batch, features)`; None: all. Keras fills `mask` with None where it has none."""
-        if mask is None:
-            return None
-        if not isinstance(mask, Mapping):
-            raise TypeError(f"mask is a dict of name -> bool (batch,). Received a {type(mask).__name__}.")
-        if unknown := sorted(set(mask) - set(self.names)):
-            raise ValueError(f"mask has the names {unknown}. The vectors are {list(self.names)}.")
-        given = {name: ops.cast(mask[name], "bool") for name in self.names if mask.get(name) is not None}
-        if not given:
-            return None
-        if any(len(present.shape) != 1 for present in given.values()):
-            shapes = {name: tuple(present.shape) for name, present in given.items()}
-            raise ValueError(f"Each mask is (batch,), one bool a row. Received shapes {shapes}.")
-        never_missing = ops.ones_like(next(iter(given.values())))
-        return ops.stack([given.get(name, never_missing) for name in self.names], axis=1)
 
     def compute_mask(self, inputs: dict[str, Tensor], previous_mask: Any = None) -> None:
         """The result has no features left to mask."""

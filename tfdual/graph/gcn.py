@@ -8,7 +8,7 @@ import keras
 from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Tensor
-from tfdual.graph.graph_encoder import GraphEncoder, one_width
+from tfdual.graph.graph_encoder import GraphEncoder, activation_of, one_width
 from tfdual.graph.plan import Plan
 from tfdual.graph.relation import Relation
 
@@ -48,7 +48,7 @@ class GCN(GraphEncoder):
         if not units:
             raise ValueError("GCN needs the width of at least one layer. Received none.")
         self.units = tuple(units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activation_of("GCN", activation)
         self.dropout = dropout
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 

@@ -1,7 +1,7 @@
 """What every encoder of nodes by their neighbours is."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -10,6 +10,20 @@ from keras import ops
 from tfdual._typing import Tensor
 from tfdual.graph.plan import Plan
 from tfdual.graph.relation import Relation
+
+
+def activation_of(encoder: str, activation: Any) -> Callable[[Tensor], Tensor]:
+    """The function that an encoder's argument `activation` names.
+
+    Raises:
+        ValueError: an unknown name; a layer, whose weights no layer of the encoder would make or keep.
+    """
+    if isinstance(activation, keras.layers.Layer):
+        raise ValueError(
+            f"{encoder} takes a name or a function for its activation, such as 'leaky_relu'. Received the layer "
+            f"'{activation.name}' ({type(activation).__name__})."
+        )
+    return keras.activations.get(activation)
 
 
 class GraphEncoder(keras.layers.Layer):

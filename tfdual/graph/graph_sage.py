@@ -9,7 +9,7 @@ from tfdual._build import build_once
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.blocks import L2Norm
-from tfdual.graph.graph_encoder import GraphEncoder
+from tfdual.graph.graph_encoder import GraphEncoder, activation_of
 from tfdual.graph.plan import Plan
 from tfdual.graph.relation import Relation
 
@@ -65,7 +65,7 @@ class GraphSAGE(GraphEncoder):
         self.units = tuple(units)
         self.aggregator = aggregator
         self.combination = combination
-        self.activation = keras.activations.get(activation)
+        self.activation = activation_of("GraphSAGE", activation)
         self.normalize = normalize
         self.unit = L2Norm(dtype=self.dtype_policy)
 

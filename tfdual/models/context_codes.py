@@ -9,6 +9,7 @@ from keras import ops
 from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import unit
 from tfdual.features import TextEncoder
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.token_ids import padded
@@ -99,7 +100,7 @@ class ContextCodes(keras.layers.Layer):
         states = ops.cast(states, "float32")
         codes, there = self._attended(states, mask) if self.reduction == LEARNED else self._chosen(states, lengths)
         if self.encoder.normalize:
-            codes = ops.normalize(codes, axis=-1)
+            codes = unit(codes)
         if self.post is not None:
             codes = self.post(codes)
         return codes if there is None else ops.where(there[..., None], codes, 0)

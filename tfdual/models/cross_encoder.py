@@ -103,7 +103,6 @@ class CrossEncoder(SelfBuiltModel, RankingModel):
         self.features = features
         self.join = join
         self.pooler = pooler
-        self.num_layers = num_layers
         self._columns_of_sides = self._sides(features)
         if num_layers is not None:
             self.encoder.train_last(check_layers(num_layers, self.encoder.encoder.transformer.num_layers))
@@ -236,7 +235,7 @@ class CrossEncoder(SelfBuiltModel, RankingModel):
             "item": self.item,
             "join": self.join,
             "pooler": self.pooler,
-            "num_layers": self.num_layers,
+            "num_layers": None,  # as the encoder is by then
         }
 
     @classmethod

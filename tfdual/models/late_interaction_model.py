@@ -97,7 +97,6 @@ class LateInteractionModel(DualEncoder):
         self.encoder, self.item_encoder = encoder, item_encoder
         self.dim = dim
         self.markers = None if markers is None else tuple(markers)
-        self.num_layers = num_layers
         for one in (encoder, item_encoder):
             if one is not None and num_layers is not None:
                 one.transformer.train_last(check_layers(num_layers, one.transformer.num_layers))
@@ -168,7 +167,7 @@ class LateInteractionModel(DualEncoder):
             "augment": self.query.augment,
             "skip_punctuation": self.item.skip_punctuation,
             "markers": self.markers and list(self.markers),
-            "num_layers": self.num_layers,
+            "num_layers": None,  # as the encoder is by then
         }
 
     @classmethod

@@ -70,7 +70,7 @@ class RankingModel(OwnLossModel):
     takes_metrics = True
 
     def __init__(self, ranking_loss: Callable[..., Tensor] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.ranking_loss = ranking_loss
 
     @property

@@ -57,7 +57,6 @@ class BertTower(Block):
         column = _text_column(schema)
         if num_layers is not None:
             encoder.transformer.train_last(check_layers(num_layers, encoder.transformer.num_layers))
-        self.num_layers = num_layers
         self.encoder = encoder
         made: dict[str, Any] = {"aggregation": "concat", "dtype": self.dtype_policy}
         self.features = FeatureEncoder(Schema([column]), encoders={column.name: encoder}, **made)
@@ -84,13 +83,13 @@ class BertTower(Block):
     def set_schema(self, schema: Schema) -> "BertTower":
         """A tower on the column of strings of another schema, with weights of its own that start from the same."""
         head = self.head and fresh_copy(self.head)
-        return BertTower(schema, fresh_copy(self.encoder), self.num_layers, head, dtype=self.dtype_policy)
+        return BertTower(schema, fresh_copy(self.encoder), head=head, dtype=self.dtype_policy)
 
     def get_config(self) -> dict:
         return super().get_config() | {
             "schema": self.features.schema.to_dict(),
             "encoder": serialized(self.encoder),
-            "num_layers": self.num_layers,
+            "num_layers": None,  # as the encoder is by then
             "head": serialized(self.head),
         }
 

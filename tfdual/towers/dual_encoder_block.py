@@ -60,7 +60,7 @@ class DualEncoderBlock(Block):
         schema: Schema | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.query = _tower(query_block, post, "query", self.dtype_policy)
         self.item = _tower(item_block, post, "item", self.dtype_policy)
         self.pre = None if pre is None else self.parse(pre)

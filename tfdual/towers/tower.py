@@ -36,7 +36,7 @@ class Tower(keras.Model):
     """
 
     def __init__(self, block: Block, post: str | keras.layers.Layer | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(block, Block) or block.schema is None:
             raise ValueError(
                 f"A tower needs a block that reads columns, such as InputBlock(schema) >> MLPBlock([64]). Received "

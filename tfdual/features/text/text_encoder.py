@@ -10,12 +10,13 @@ from keras import ops
 from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import unit
 from tfdual.features.text.checkpoint import Checkpoint, Tokenizer, opened
 from tfdual.features.text.hub_preset import read_preset
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.model_directory import read_directory
 from tfdual.features.text.pooling import POOLINGS, pooled
-from tfdual.features.text.text_transformer import TextTransformer
+from tfdual.features.text.text_transformer import TextTransformer, with_training
 from tfdual.features.text.token_ids import padded
 
 TOKENS_AT_ONCE = 2_048
@@ -119,14 +120,14 @@ class TextEncoder(keras.layers.Layer):
             distinct, places = tf.unique(texts)
             ids = self.tokenizer(distinct, self.max_length)
             vectors = tf.gather(in_length_buckets(ids, self._encoded, self.dim, TOKENS_AT_ONCE), places)
-        return ops.cast(vectors, self.compute_dtype)
+        return with_training(ops.cast(vectors, self.compute_dtype), training)
 
     def _encoded(self, ids: tf.RaggedTensor, training: bool = False) -> Tensor:
         """Rows of ids to vectors, float32 `(rows, dim)`."""
         tokens, mask = padded(ids, self.tokenizer.padding_id)
         states = self.transformer(tokens, mask, training=training)
         vectors = pooled(states, mask, self.pooling)
-        return ops.normalize(vectors, axis=-1) if self.normalize else vectors
+        return unit(vectors) if self.normalize else vectors
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.dim)

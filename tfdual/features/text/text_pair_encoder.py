@@ -15,7 +15,7 @@ from tfdual.features.text.checkpoint import opened
 from tfdual.features.text.length_buckets import in_length_buckets
 from tfdual.features.text.pooling import POOLINGS, pooled
 from tfdual.features.text.text_encoder import TOKENS_AT_ONCE, TextEncoder
-from tfdual.features.text.text_transformer import ALL
+from tfdual.features.text.text_transformer import ALL, with_training
 from tfdual.features.text.token_ids import ending, padded, paired
 
 KEEPS = ("first", "last")
@@ -140,7 +140,7 @@ class TextPairEncoder(keras.layers.Layer):
         else:
             beside = [starts] if joined is None else [starts, joined]
             vectors = in_length_buckets(ids, self._encoded, self.dim, TOKENS_AT_ONCE, *beside)
-        return ops.cast(vectors, self.compute_dtype)
+        return with_training(ops.cast(vectors, self.compute_dtype), training)
 
     def _ids(self, query: Tensor, item: Tensor) -> tuple[tf.RaggedTensor, Tensor]:
         """Ids of the pairs, and where their items begin."""

@@ -15,6 +15,7 @@ from tfdual.blocks.named_layers import check_dropout, check_positive
 from tfdual.features.text.post_norm_layer import PostNormLayer, normalized
 
 ALL = "all"
+_handed_on = keras.layers.Identity(autocast=False, name="handed_on")
 
 
 @register
@@ -137,7 +138,7 @@ class TextTransformer(keras.layers.Layer):
         joined: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        length = ops.shape(ids)[1]
+        length, received = ops.shape(ids)[1], training
         whole, training = self.trainable_layers == ALL, bool(training) and self.trainable
         rows = ops.cast(take_rows(self.tokens, ids), self.compute_dtype) + self.positions[:length]
         if added is not None:
@@ -154,7 +155,7 @@ class TextTransformer(keras.layers.Layer):
         if not self.trainable_layers and joined is None:
             rows = ops.stop_gradient(rows)
         states = ops.reshape(rows, (-1, length if joined is None else length + 1, self.dim))
-        return states if joined is None else states[:, :-1]
+        return with_training(states if joined is None else states[:, :-1], received)
 
     def compute_output_shape(self, input_shape: Shape, *others: Shape) -> Shape:
         return (*input_shape, self.dim)
@@ -182,6 +183,15 @@ class TextTransformer(keras.layers.Layer):
             "dropout": self.dropout,
             "trainable_layers": self.trainable_layers,
         }
+
+
+def with_training(outputs: Tensor, training: bool | None) -> Tensor:
+    """The same, where the layers after this one are to be told `training`, as their caller was.
+
+    Keras tells each layer what the one called last before it was told, so that behind a layer that was told False
+    nothing would be dropped or normalised by the batch.
+    """
+    return _handed_on(outputs, training=training)
 
 
 def check_trainable(trainable_layers: int | str, num_layers: int) -> int | str:

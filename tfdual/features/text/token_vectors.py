@@ -12,6 +12,7 @@ from keras import ops
 from tfdual._build import build_once, deserialized, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
+from tfdual._vectors import unit
 from tfdual.features.text.byte_pair_tokenizer import BytePairTokenizer
 from tfdual.features.text.character_kinds import PUNCTUATION, SPACES
 from tfdual.features.text.checkpoint import Tokenizer
@@ -143,7 +144,7 @@ class TokenVectors(keras.layers.Layer):
         states = self.encoder.transformer(tokens, read, training=training)
         if self.projection is not None:
             states = self.projection(states)
-        vectors = ops.normalize(ops.cast(states, "float32"), axis=-1)
+        vectors = unit(states)
         counted = tf.ones_like(read) if self.augment else read
         if self._skipped is not None:
             counted &= ~tf.gather(self._skipped, tokens)
