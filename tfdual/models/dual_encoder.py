@@ -131,11 +131,10 @@ class DualEncoder(SelfBuiltModel, OwnLossModel):
         if training and self.objective.once_each:
             items = column_of(inputs, self.item_id, "item ids")
         shared = self.objective.shared_ids.get
-        found = {
+        return {
             "query": encoded_once(self.encode_query, inputs, queries, training, shared(self.distinct_queries or "", 1)),
             "item": encoded_once(self.encode_item, inputs, items, training, shared(self.item_id, 1)),
         }
-        return {side: ops.cast(vectors, self.compute_dtype) for side, vectors in found.items()}
 
     def pairs(
         self, inputs: dict[str, Tensor], outputs: dict[str, Tensor], sample_weight: Tensor | None, training: bool

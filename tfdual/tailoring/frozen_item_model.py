@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras import ops
+
 from tfdual._build import build_once, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
@@ -75,6 +77,10 @@ class FrozenItemModel(DualEncoder):
                 f"{self._vector.width}. End the tower in that width."
             )
         self.build_training(dim)
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> dict[str, Tensor]:
+        encoded = super().call(inputs, training)
+        return encoded | {"item": ops.cast(encoded["item"], self.compute_dtype)}
 
     def encode_query(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """The query tower: `(batch, dim)`."""
