@@ -16,6 +16,8 @@ import pytest
 import tfdual
 from tests.cli.test_bad_input import check_refused
 from tfdual import ColumnSchema, Schema, Tags
+from tfdual.graph import Graph
+from tfdual.models import LightGCNModel
 from tfdual.serving import Versions
 
 ITEMS = 12
@@ -258,3 +260,30 @@ def test_delimited_lists_of_a_csv_with_the_index_of_a_frame_are_filtered_by(
     war = {100 + i: f"Book {i}" for i in range(ITEMS) if i % 4 in (0, 3)}
     for ids, titles in zip(found["id"].tolist(), found["title"].tolist(), strict=True):
         assert dict(zip(ids, titles, strict=True)) == war
+
+
+def test_a_graph_is_exported_with_the_columns_that_new_users_are_known_by(run_tfdual, tmp_path: Path) -> None:
+    columns = [
+        ColumnSchema("user_id", [Tags.USER_ID], dtype="string"),
+        ColumnSchema("recent", [Tags.USER], {"domain": {"name": "book_id"}}, is_list=True),
+        ColumnSchema("book_id", [Tags.ITEM_ID]),
+    ]
+    schema = Schema(columns)
+    table = pa.table({name: USERS[name] for name in ("user_id", "recent")} | {"book_id": BOOKS["book_id"]})
+    rows = tfdual.read(table, schema)
+    prep = tfdual.Preprocessor(schema).adapt(rows)
+    graph = Graph.from_rows(rows.batch(4).map(prep), prep.schema)
+    model = LightGCNModel(graph, prep.schema, 4, 2, neighbours=["recent"])
+    model.build()
+    model.save(tmp_path / "model.keras")
+    prep.save(tmp_path / "prep")
+    pq.write_table(table.select(["book_id"]), tmp_path / "items.parquet")
+    pq.write_table(table.select(["user_id", "recent"]), tmp_path / "queries.parquet")
+    words = ["--preprocessor", tmp_path / "prep", "--items", tmp_path / "items.parquet"]
+    canary = ["--canary", tmp_path / "queries.parquet", "--min-recall", "1", "--out", tmp_path / "books"]
+    finished = run_tfdual("export", tmp_path / "model.keras", *words, *canary)
+    assert (finished.code, finished.err) == (0, "")
+    asked = {"user_id": ["someone new"], "recent": [[101]]}
+    found = tfdual.Retriever.load(tmp_path / "books").search(asked, k=3)
+    wanted = model.to_retriever(rows.select(schema.select_by_name("book_id")), None, prep).search(asked, k=3)
+    assert found["id"].tolist() == wanted["id"].tolist()

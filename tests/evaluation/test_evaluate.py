@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 
 import tfdual
 from tfdual import Preprocessor, Rows, TwoTowerModel, evaluate
@@ -204,3 +205,20 @@ def test_queries_of_another_corpus_are_refused(model: TwoTowerModel, prep: Prepr
         ValueError, match="None of 50 queries has a relevant item in the corpus. Compare 'liked' with 'item_id'"
     ):
         evaluate(model, queries, other, KS, prep, "liked")
+
+
+def test_an_index_that_is_served_stays_as_it_is(
+    model: TwoTowerModel, prep: Preprocessor, queries: Rows, items: Rows
+) -> None:
+    index = tfdual.BruteForce()
+    retriever = model.to_retriever(items, index, prep)
+    (batch,) = queries.select(retriever.query_schema).batch(1000)
+    lists = [name for name, values in batch.items() if isinstance(values, tf.RaggedTensor)]
+    asked = batch | {name: batch[name].to_list() for name in lists}
+    before = retriever.search(asked, k=5)
+    other = TwoTowerModel(model.towers.copy())
+    found = evaluate(other, queries, items, preprocessor=prep, index=index)
+    assert found == evaluate(other, queries, items, preprocessor=prep)
+    assert found != evaluate(model, queries, items, preprocessor=prep)
+    for name, values in retriever.search(asked, k=5).items():
+        np.testing.assert_array_equal(values, before[name])

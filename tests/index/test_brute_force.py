@@ -289,3 +289,10 @@ def test_embeddings_that_are_refused_halfway_leave_all_as_they_were(monkeypatch:
         with pytest.raises(ValueError, match=message):
             index.replace(iter(wrong))
         np.testing.assert_array_equal(np.concatenate(list(index.rows())), before)
+
+
+def test_exact_positions_of_doubles() -> None:
+    chance = np.random.default_rng(0)
+    items, queries = chance.normal(size=(30, 8)), chance.normal(size=(3, 8))
+    wanted = np.argsort(-queries @ items.T, axis=1)[:, :4]
+    np.testing.assert_array_equal(BruteForce().build(items).exact_positions(queries, 4), wanted)

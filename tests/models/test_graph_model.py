@@ -18,6 +18,7 @@ from tfdual import ColumnSchema, EmbeddingOptions, InputBlock, LazyAdam, MLPBloc
 from tfdual.graph import GCN, Graph, GraphEncoder, GraphSAGE, LightGCN, NeighbourSampler, Relation
 from tfdual.models import GraphModel, LightGCNModel
 from tfdual.negatives import InBatch, Uniform
+from tfdual.serving import embed_items
 
 USERS, ITEMS, DIM = 9, 12, 4
 SCHEMA = Schema(
@@ -573,3 +574,16 @@ def test_light_gcn_is_the_default() -> None:
     made = GraphModel(graph(), SCHEMA)
     assert isinstance(made.nodes.encoder, LightGCN)
     assert made.objective.temperature == 1
+
+
+def test_items_of_columns_are_embedded_as_they_are_served(tmp_path: Path) -> None:
+    rows, prep, _ = raw_rows()
+    train, items = rows.batch(8).map(prep), rows.unique(by="item")
+    options = EmbeddingOptions(embedding_dim_default=DIM)
+    nodes = {"item": InputBlock(prep.schema.select_by_name("item"), options, aggregation="concat")}
+    found = Graph.from_rows(train, prep.schema).with_columns("item", items.batch(8).map(prep))
+    made = GraphModel(found, prep.schema, GraphSAGE([6, 5]), nodes, dim=DIM, neighbours=["history"])
+    stored = embed_items(made, items, prep, tmp_path / "items")
+    (corpus,) = items.batch(20)
+    wanted = made.freeze().encode_item(prep(corpus))
+    np.testing.assert_allclose(np.concatenate(list(stored.blocks())), wanted, atol=1e-6)

@@ -150,3 +150,17 @@ def test_a_run_of_other_batches_or_of_an_unknown_number_is_refused(tmp_path: Pat
 def test_a_save_frequency_that_is_none_is_refused(wrong: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="save_freq is a number of batches, at least 1, or 'epoch'"):
         BackupAndRestore(tmp_path, wrong)
+
+
+def test_a_fit_after_one_that_was_taken_up_and_stopped_begins_with_its_own_epoch(tmp_path: Path) -> None:
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            raise KeyboardInterrupt
+
+    model = dropout_model()
+    model.compile(LazyAdam(0.01))
+    backup = {"backup_dir": str(tmp_path), "delete_checkpoint": False}
+    model.fit(steps(2), epochs=3, verbose=0, callbacks=[BackupAndRestore(**backup)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(steps(2), epochs=5, verbose=0, callbacks=[Stop(), BackupAndRestore(**backup)])
+    assert model.fit(steps(2), epochs=2, verbose=0).epoch == [0, 1]

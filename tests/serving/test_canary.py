@@ -73,3 +73,14 @@ def test_what_a_canary_asks_is_checked() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             Canary(**arguments)
+
+
+def test_without_kept_embeddings_all_but_the_recall_is_shown(
+    model: tfdual.TwoTowerModel, prep: tfdual.Preprocessor, items: tfdual.Rows, queries: dict, tmp_path: Path
+) -> None:
+    small = model.to_retriever(items, tfdual.BruteForce(dtype="int8", keep_embeddings=False), prep)
+    shown = Retriever.load(small.export(tmp_path / "m", canary=Canary(queries, k=5))).description["canary"]
+    assert list(shown) == ["queries", "median_latency_ms"]
+    with pytest.raises(CanaryError, match=r"its recall can't be measured. Nothing was published"):
+        small.export(tmp_path / "m", canary=Canary(queries, min_recall=0.5))
+    assert [version.number for version in Versions(tmp_path / "m").list()] == [1]

@@ -57,8 +57,10 @@ def test_bad_lists_are_refused() -> None:
     index = frozen().index(BruteForce())
     with pytest.raises(ValueError, match="1 lists, 2 queries"):
         reranking_lists(ASKED[:2], [["d1"]], frozen(), index)
-    with pytest.raises(ValueError, match="judged item b'gone'"):
+    with pytest.raises(ValueError, match="judged item 'gone'"):
         reranking_lists(ASKED[:1], [["d1", "gone"]], frozen(), index)
+    with pytest.raises(TypeError, match="ids of this index are string. Received int64 ids, such as 1"):
+        reranking_lists(ASKED[:1], [[1]], frozen(), index)
     with pytest.raises(ValueError, match="Query 0 has -1"):
         reranking_lists(ASKED[:1], [{"d1": -1.0}], frozen(), index)
     with pytest.raises(ValueError, match="hard=0, random=0"):

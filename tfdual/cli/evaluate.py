@@ -11,7 +11,7 @@ from tfdual.cli.index import warnings_in_lines
 from tfdual.cli.source_columns import SourceColumns, form_of
 from tfdual.data.read import read
 from tfdual.evaluation import EvaluationOptions, EvaluationReport, evaluate_retriever
-from tfdual.evaluation.evaluation_report import REPORT
+from tfdual.evaluation.evaluation_report import PER_QUERY, REPORT
 from tfdual.evaluation.recall_picture import picture_class
 from tfdual.schema import ColumnSchema, Schema
 from tfdual.serving import Retriever
@@ -37,6 +37,8 @@ def evaluate(
         if (out / REPORT).exists():
             raise FileExistsError(f"{out / REPORT} is there already. Move it away, or name another folder.")
     other = None if compare is None else EvaluationReport.load(compare)
+    if other is not None and not other.per_query:
+        raise ValueError(f"{compare} can't be compared without its values a query. Keep {PER_QUERY} beside it.")
     retriever = Retriever.load(model_dir)
     relevant = relevant or retriever.description["item_id"]
     options = EvaluationOptions(relevance, slices=tuple(slice or ()))
@@ -48,10 +50,9 @@ def evaluate(
         report = evaluate_retriever(
             retriever, read(source, schema), tuple(k or (10, 100)), relevant, seen, trained, options
         )
-    comparison = None if other is None else report.compare(other)
     typer.echo(str(report))
-    if comparison is not None:
-        typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{comparison}")
+    if other is not None:
+        typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{report.compare(other)}")
     if out is not None:
         report.save(out, beside=None if other is None else {str(compare): other})
 

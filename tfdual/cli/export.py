@@ -53,7 +53,7 @@ def export(  # noqa: PLR0913 (the options of a command)
     start = time.perf_counter()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with warnings_in_lines(console), console.status("Loading ...") as status:
-        encoder, prep = load_model(model), Preprocessor.load(preprocessor)
+        encoder, prep = load_model(model).served(), Preprocessor.load(preprocessor)
         built = Index.load(index) if index else new_index(kind or KINDS[0], target_recall, dtype=dtype)
         rows = _items(items, encoder, prep, [*(attributes or ()), *(filters or ())])
         asked = None

@@ -50,9 +50,12 @@ def _print_report(console: Console, report: dict[str, Any]) -> None:
     if not report:
         return
     console.print("\n[bold]report[/]")
-    for method, values in report.get("metrics", {}).items():
-        shown = {name: value for name, value in values.items() if name.endswith("@10")}
-        console.print(f"  {method}: {_pairs(shown)}", highlight=False, markup=False)
+    metrics = report.get("metrics", report)
+    methods = {name: values for name, values in metrics.items() if isinstance(values, dict)}
+    figures = {"": {name: value for name, value in metrics.items() if isinstance(value, int | float)}}
+    for method, values in (figures | methods).items():
+        if shown := {name: value for name, value in values.items() if name.endswith("@10")} or values:
+            console.print(f"  {method}{method and ': '}{_pairs(shown)}", highlight=False, markup=False)
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -52,7 +52,8 @@ def evaluate(
             `None`: the model's item id column.
         seen: str. The column of `queries` with item ids that are not to be found, such as what the user saw in
             training. Defaults to `None`.
-        index: Index. Defaults to `None`: `model.exact_index()`. With `candidates` nothing is searched.
+        index: Index. One of its settings is built; it stays as it is. Defaults to `None`: `model.exact_index()`. With
+            `candidates` nothing is searched.
         train: the rows trained on, or item id -> count. Adds novelty and popularity bias, and slices of head and
             tail, new and old items. Defaults to `None`.
         options: EvaluationOptions: grades, candidates, slices, bootstrap. Defaults to `EvaluationOptions()`.
@@ -68,6 +69,7 @@ def evaluate(
             `train` shares no item with the corpus.
     """
     batches = ReadyBatches(queries, preprocessor), ReadyBatches(items, preprocessor)
+    index = None if index is None else index.unbuilt()
     return evaluate_batches(model, *batches, ks, relevant, seen, index, train, options)
 
 

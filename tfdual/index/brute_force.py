@@ -128,7 +128,7 @@ class BruteForce(Index):
     def _about(self) -> dict[str, Any]:
         return {"dtype": self.dtype} | ({} if self.is_exact else {"measured_recall": round(self._recall, 4)})
 
-    def _like_this(self) -> Self:
+    def unbuilt(self) -> Self:
         return type(self)(**self._config())
 
     def _save(self, folder: Path) -> None:

@@ -31,9 +31,8 @@ class Index(ABC):
 
     Scores are such that the highest is the best: the dot product, the cosine, or minus the squared distance.
 
-    `search` is a TensorFlow function of its arguments and of `resources`, so that it can be saved inside a served
-    graph. A graph that was traced before knows of items added or deleted later. Don't change an index while another
-    thread searches or changes it.
+    `search` is a TensorFlow function of its arguments and of `resources`, so that it can be saved in a served graph. A
+    graph traced before knows of items added or deleted later. Don't change an index while another thread uses it.
 
     Args:
         distance: `"dot"`, `"cosine"` or `"l2"`. Defaults to `"dot"`.
@@ -168,7 +167,7 @@ class Index(ABC):
         """
         if not (live := self.items).live:
             raise ValueError("The index holds no item any more, and none is not an index. Add items first.")
-        return self._like_this().build(self.rows(), live.all_ids()[live.is_live()], self.space)
+        return self.unbuilt().build(self.rows(), live.all_ids()[live.is_live()], self.space)
 
     def save(self, folder: str | Path) -> Path:
         """Write the index, as JSON and NumPy's files, for `Index.load`.
@@ -291,7 +290,8 @@ class Index(ABC):
         """What `describe` says beside."""
 
     @abstractmethod
-    def _like_this(self) -> Self: ...  # not built
+    def unbuilt(self) -> Self:
+        """An index of the same settings, not built."""
 
     @abstractmethod
     def _save(self, folder: Path) -> None: ...

@@ -29,7 +29,7 @@ def id_array(ids: Any, kind: str | None = None) -> np.ndarray:
     array = plain_ids(given)
     found = kind_of(array)
     if kind is not None and found != kind and len(array):
-        raise TypeError(f"The ids of this index are {kind}. Received {found} ids, such as {array[0]!r}.")
+        raise TypeError(f"The ids of this index are {kind}. Received {found} ids, such as {shown(array[0])!r}.")
     missing = np.flatnonzero(array == PADDING[found])
     if len(missing):
         raise ValueError(

@@ -183,8 +183,8 @@ class MaxSimIndex(Index):
             "index_of_tokens": self.tokens and self.tokens.describe() | {"bytes": _bytes(self.tokens.resources)},
         }
 
-    def _like_this(self) -> Self:
-        return type(self)(self.tokens and self.tokens._like_this(), **self._config())
+    def unbuilt(self) -> Self:
+        return type(self)(self.tokens and self.tokens.unbuilt(), **self._config())
 
     def _save(self, folder: Path) -> None:
         self._store.save(folder)

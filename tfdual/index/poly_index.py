@@ -132,8 +132,8 @@ class PolyIndex(Index):
     def _about(self) -> dict[str, Any]:
         return {**self._config(), FIRST: self.first and self.first.describe()}
 
-    def _like_this(self) -> Self:
-        return type(self)(self.first and self.first._like_this(), **self._config())
+    def unbuilt(self) -> Self:
+        return type(self)(self.first and self.first.unbuilt(), **self._config())
 
     def _save(self, folder: Path) -> None:
         np.save(folder / "embeddings.npy", self._scan.vectors.numpy())

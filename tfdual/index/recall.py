@@ -44,7 +44,7 @@ def recall_between(found: np.ndarray, exact: np.ndarray) -> float:
 
 def exact_positions(index: "Index", queries: np.ndarray, k: int) -> np.ndarray:
     """Positions of the best `k` items by a scan of all that an index holds, `(queries, k)`."""
-    exact = ExactTop(prepared_queries(queries, index.distance).numpy(), index.distance, k)
+    exact = ExactTop(prepared_queries(np.asarray(queries, np.float32), index.distance).numpy(), index.distance, k)
     for _ in exact.watching(index.rows()):
         pass
     return np.flatnonzero(index.items.is_live())[exact.positions]

@@ -234,7 +234,7 @@ class ScaNN(Index):
             "measured_recall": round(self._recall, 4),
         }
 
-    def _like_this(self) -> Self:
+    def unbuilt(self) -> Self:
         return type(self)(**self._config(), tuning_queries=self.tuning_queries)
 
     def _save(self, folder: Path) -> None:

@@ -124,8 +124,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.model.train_function = rest
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Note the epoch."""
+        """Note the epoch; Keras has asked for the first one, and another `fit` is to begin with its own."""
         self._epoch = epoch
+        self.model._initial_epoch = None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Make a backup if it is time; at the end of an epoch it waits for the callbacks of that."""
@@ -138,7 +139,6 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Remove the backup."""
-        self.model._initial_epoch = None
         if self.delete_checkpoint:
             self._remove(self._places())
 

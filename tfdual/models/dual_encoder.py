@@ -221,6 +221,10 @@ class DualEncoder(SelfBuiltModel, OwnLossModel):
         self._build_unless_built()
         return tf.function(lambda inputs: self.encode_item(inputs), reduce_retracing=True)
 
+    def served(self) -> "DualEncoder":
+        """What serves for it: itself, where nothing is computed ahead."""
+        return self
+
     def to_retriever(
         self,
         items: Rows | tf.data.Dataset,
@@ -255,7 +259,7 @@ class DualEncoder(SelfBuiltModel, OwnLossModel):
                 model.
         """
         served = ServedColumns(tuple(attributes), tuple(filters), item_tower, reranker)
-        return retriever_of(self, items, index, preprocessor, served)
+        return retriever_of(self.served(), items, index, preprocessor, served)
 
     def to_query_tower(self, preprocessor: Preprocessor) -> ServedTower:
         """This model's query side, to serve with another retriever's index: `retriever.with_query_tower("b", tower)`.
@@ -263,7 +267,7 @@ class DualEncoder(SelfBuiltModel, OwnLossModel):
         Args:
             preprocessor: Preprocessor that the model was trained with.
         """
-        return query_tower_of(self, preprocessor)
+        return query_tower_of(self.served(), preprocessor)
 
     def embedding_space(self, preprocessor: Preprocessor) -> str:
         """A name of the space that the embeddings lie in: 16 hexadecimal digits of a SHA-256.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdual._sorted_ids import SortedIds
 from tfdual.index import Index
-from tfdual.index.item_ids import id_array
+from tfdual.index.item_ids import id_array, kind_of, shown
 from tfdual.tailoring.frozen_items import FrozenItems
 
 SEARCHED_AT_ONCE = 1_024
@@ -99,11 +99,12 @@ def _judged(relevant: Sequence[Mapping[Any, float] | Sequence[Any]], items: Froz
     """Positions and grades of each query's judged items."""
     known, found = SortedIds(items.ids), []
     for row, judged in enumerate(relevant):
-        ids = id_array(list(judged)) if len(judged) else items.ids[:0]
+        ids = id_array(list(judged), kind_of(items.ids)) if len(judged) else items.ids[:0]
         grades = np.array(list(judged.values()) if isinstance(judged, Mapping) else np.ones(len(ids)), np.float32)
         places = known.positions(ids)
         if (places < 0).any():
-            raise ValueError(f"Query {row} has the judged item {ids[places < 0][0]!r}, which the frozen items lack.")
+            lacking = shown(ids[places < 0][0])
+            raise ValueError(f"Query {row} has the judged item {lacking!r}, which the frozen items lack.")
         if (grades < 0).any() or not np.isfinite(grades).all():
             raise ValueError(f"Grades are 0 or more. Query {row} has {grades.min()}.")
         found.append((places, grades))

@@ -50,3 +50,14 @@ def test_a_tower_reads_the_parts_as_columns(compressor: EmbeddingCompressor, tmp
     tower.save(tmp_path / "tower.keras")
     loaded = keras.saving.load_model(tmp_path / "tower.keras")
     np.testing.assert_allclose(loaded(inputs), tower(inputs), atol=1e-6)
+
+
+def test_a_compressor_that_was_trained_since_is_not_exported(tmp_path: Path) -> None:
+    compressor = EmbeddingCompressor(16, widths=[8, 16]).start_from_pca(PARTS)
+    index = BruteForce().build(compressor.encode(PARTS, 8), np.arange(80), compressor.embedding_space(8))
+    retriever = compressor.to_retriever(index, 8)
+    compressor.compile("adam")
+    compressor.fit(PARTS, verbose=0)
+    with pytest.raises(ValueError, match="space"):
+        retriever.export(tmp_path / "model")
+    assert not list(tmp_path.iterdir())

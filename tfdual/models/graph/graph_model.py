@@ -27,7 +27,6 @@ from tfdual.models.item_bias import bias_table, with_bias, with_one
 from tfdual.models.side import Side
 from tfdual.preprocessing import Preprocessor
 from tfdual.schema import Schema, Tags
-from tfdual.serving import Retriever, ServedTower
 
 Columns = dict[str, Tensor]
 
@@ -262,13 +261,9 @@ class GraphModel(DualEncoder):
         """That of the embeddings of the items' nodes."""
         return self._frozen_now().embedding_space(preprocessor)
 
-    def to_retriever(self, *args: Any, **kwargs: Any) -> Retriever:
-        """What `DualEncoder.to_retriever` gives, of `freeze()`: the retriever stays as it is if training goes on."""
-        return self.freeze().to_retriever(*args, **kwargs)
-
-    def to_query_tower(self, preprocessor: Preprocessor) -> ServedTower:
-        """What `DualEncoder.to_query_tower` gives, of `freeze()`."""
-        return self.freeze().to_query_tower(preprocessor)
+    def served(self) -> PropagatedModel:
+        """`freeze()`: a retriever stays as it is if training goes on."""
+        return self.freeze()
 
     def load_own_variables(self, store: Any) -> None:
         """What every model loads; `GraphNodes` loads the graph."""

@@ -1,5 +1,6 @@
 """A compressor as a query tower, and joined to an index."""
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def query_tower_of(compressor: "EmbeddingCompressor", width: int, spaces: Mapping[str, str] | None) -> ServedTower:
     """What `EmbeddingCompressor.to_query_tower` gives."""
-    space = compressor.embedding_space(width, spaces)
+    space_now = functools.partial(compressor.embedding_space, width, spaces)
     columns = [ColumnSchema(name, dtype="float32", dims=(None, size)) for name, size in compressor.part_widths.items()]
     cut = Truncation(width)
 
@@ -25,7 +26,7 @@ def query_tower_of(compressor: "EmbeddingCompressor", width: int, spaces: Mappin
         return cut(compressor({column.name: parts[column.name] for column in columns}))
 
     resources = [variable.value for variable in compressor.variables]
-    return ServedTower(Schema(columns), dict, encode, resources, space)
+    return ServedTower(Schema(columns), dict, encode, resources, space_now(), space_now)
 
 
 def retriever_of(
