@@ -108,6 +108,7 @@ def test_pictures_are_small_and_shown() -> None:
     pictures = sorted((REPOSITORY / "docs" / "images").glob("*.png"))
     text = "".join(page.read_text() for page in PAGES)
     assert {picture.name for picture in pictures} == {
+        "bi_encoder.png",
         "compression.png",
         "cross-encoder.png",
         "evaluation.png",

@@ -154,6 +154,8 @@ def test_a_report_of_other_queries_is_not_compared_and_nothing_written(
     words = ["--relevant", "liked", "--compare", tmp_path / "first", "--out", out]
     check_refused(run_tfdual("evaluate", model, asked, *words), "different queries")
     assert not out.exists()
+    (tmp_path / "first" / "per_query.parquet").unlink()
+    check_refused(run_tfdual("evaluate", "nowhere", "nothing", *words), "Keep per_query.parquet beside it")
 
 
 def test_nullable_query_columns_without_any_value_are_there(run_tfdual, trained_queries: tuple[Path, Path]) -> None:

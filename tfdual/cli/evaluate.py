@@ -50,9 +50,10 @@ def evaluate(
         report = evaluate_retriever(
             retriever, read(source, schema), tuple(k or (10, 100)), relevant, seen, trained, options
         )
+    comparison = None if other is None else report.compare(other)
     typer.echo(str(report))
-    if other is not None:
-        typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{report.compare(other)}")
+    if comparison is not None:
+        typer.echo(f"\nfirst: {model_dir}; second: {compare}\n{comparison}")
     if out is not None:
         report.save(out, beside=None if other is None else {str(compare): other})
 

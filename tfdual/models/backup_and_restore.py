@@ -139,6 +139,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Remove the backup."""
+        self.model._initial_epoch = None  # where no epoch was left
         if self.delete_checkpoint:
             self._remove(self._places())
 

@@ -44,9 +44,6 @@ class ItemEncoder(Protocol):
     def compiled_encode_item(self) -> Callable[[Columns], Tensor]:
         """From model-ready columns to embeddings."""
 
-    def served(self) -> "ItemEncoder":
-        """What serves for it."""
-
     def embedding_space(self, preprocessor: Preprocessor) -> str:
         """A name of the space that the embeddings lie in."""
 
@@ -87,7 +84,7 @@ def embed_items(
         OSError: the folder can't be written, or the disk is full. Whole parts stay; call it again to go on.
     """
     _check(model, items, attributes, shard_rows)
-    model = model.served()
+    model = model.served() if hasattr(model, "served") else model
     encode = model.compiled_encode_item  # makes the weights
     read = _raw_columns(model, preprocessor)
     items = items.select(_selected(items.schema, [model.item_id, *attributes, *read]))

@@ -128,10 +128,6 @@ class _TextItems:
         texts = tf.TensorSpec([None], tf.string)
         self._encode = tf.function(lambda texts: encoder(texts), input_signature=[texts], autograph=False)
 
-    def served(self) -> "_TextItems":
-        """Itself."""
-        return self
-
     def embedding_space(self, preprocessor: Preprocessor) -> str:
         """That of the encoder."""
         return self._space
