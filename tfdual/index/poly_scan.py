@@ -14,8 +14,8 @@ from tfdual.index.query_blocks import by_blocks
 from tfdual.index.seldom import seldom
 from tfdual.interactions.poly_attention import PolyAttention, is_there
 
-ITEMS_AT_ONCE = 4_096  # whose products with a query's codes a cache holds
-PRODUCTS_AT_ONCE = 1 << 20
+ITEMS_AT_ONCE = 8_192  # whose products with a query's codes a cache holds
+PRODUCTS_AT_ONCE = 1 << 21
 QUERIES_AT_ONCE = 8
 SCORES_AT_ONCE = 1 << 26  # 256 MiB
 VALUES_AT_ONCE = 1 << 24  # of vectors that are gathered
@@ -125,16 +125,17 @@ def list_scores(interaction: PolyAttention, vectors: tf.Variable, queries: Tenso
 def _plain(queries: Tensor, scale: float) -> Callable[[Tensor], Tensor]:
     """What `PolyAttention.among` gives, of products so small that no maximum need be subtracted: items to scores.
 
-    The sums over codes are products with a matrix of zeros and ones, which is faster than to sum rows.
+    The codes are scaled, not each product, and the scores once they are summed. The sums over codes are products with a
+    matrix of zeros and ones, which is faster than to sum rows.
     """
     count, codes, dim = tf.unstack(tf.shape(queries))
-    flat = tf.reshape(queries, [count * codes, dim])
+    flat = scale * tf.reshape(queries, [count * codes, dim])
     own = tf.eye(count)[:, None] * tf.cast(is_there(queries), tf.float32)[..., None]
     own = tf.reshape(own, [count * codes, count])
 
     def score(items: Tensor) -> Tensor:
-        products = tf.matmul(items, flat, transpose_b=True)  # (items, count * codes)
-        shares = tf.exp(products if scale == 1 else scale * products)
-        return tf.transpose(tf.matmul(shares * products, own) / tf.matmul(shares, own))
+        logits = tf.matmul(items, flat, transpose_b=True)  # (items, count * codes)
+        shares = tf.exp(logits)
+        return tf.transpose(tf.matmul(shares * logits, own) / (scale * tf.matmul(shares, own)))
 
     return score
