@@ -137,7 +137,7 @@ def test_a_canary_is_tried_and_told(run_tfdual, trained: Trained, tmp_path: Path
 def test_a_canary_that_fails_publishes_nothing(run_tfdual, trained: Trained, tmp_path: Path) -> None:
     canary = ["--canary", trained.folder / "queries.parquet", "--max-latency-ms", "0.0001"]
     out = tmp_path / "books"
-    check_refused(run_tfdual(*trained.words, "--out", out, *canary), "max_latency_ms=0.0001", "Nothing was published")
+    check_refused(run_tfdual(*trained.words, "--out", out, *canary), "--max-latency-ms=0.0001", "Nothing was published")
     assert not out.exists() or Versions(out).numbers() == []
     check_refused(run_tfdual(*trained.words, "--out", out, *canary[2:]), "--canary FILE")
 

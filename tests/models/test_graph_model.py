@@ -339,6 +339,20 @@ def test_a_node_without_neighbours_is_embedded_by_its_columns_alone(encoder: Gra
     assert GraphModel.from_config(made.get_config()).neighbours == neighbours
 
 
+def test_a_model_of_a_config_has_edges_when_weights_are_loaded_and_says_so_before(tmp_path: Path) -> None:
+    made = column_model()
+    made.save_weights(tmp_path / "own.weights.h5")
+    again = GraphModel.from_config(made.get_config())
+    again.build()
+    again.set_weights(made.get_weights())
+    for use in (lambda: again(batch()), again.freeze, again.to_graph):
+        with pytest.raises(ValueError, match="edges of this graph have not been read.*load_weights"):
+            use()
+    again.load_weights(tmp_path / "own.weights.h5")
+    for side, vectors in made(batch()).items():
+        np.testing.assert_allclose(again(batch())[side], vectors, rtol=1e-6)
+
+
 @pytest.mark.parametrize("options", [{}, {"neighbours": []}])
 def test_an_unknown_node_of_which_nothing_is_told_is_a_mean_user_or_an_item_of_zeros(options: dict) -> None:
     made, unknown = table_model(**options), tf.constant([0, 99, -1])

@@ -20,6 +20,7 @@ from tfdual.cli.query import query
 from tfdual.cli.schema import schema
 from tfdual.cli.validate import validate
 from tfdual.cli.versions import versions
+from tfdual.cli.words import in_options
 
 EXPECTED = (OSError, ValueError, TypeError, KeyError, ImportError, pa.ArrowException, tf.errors.OpError)
 
@@ -63,8 +64,8 @@ def main() -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """The message alone; of an error inside a `tf.data` pipeline, the Python error that it carries."""
+    """The message alone, as of commands; of an error inside a `tf.data` pipeline, the Python error that it carries."""
     message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     if isinstance(error, tf.errors.OpError) and (inner := re.search(r"(?:ValueError|TypeError): (.*)", message)):
         message = inner[1]
-    return " ".join(message.split())
+    return in_options(" ".join(message.split()))

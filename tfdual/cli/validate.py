@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tfdual.cli.csv_options import Columns, Encoding, Escape, NoQuotes, Separator, csv_format
 from tfdual.cli.schema import check_query
+from tfdual.cli.words import in_options
 from tfdual.data.read import read
 from tfdual.data.validation import HEADINGS, ValidationReport
 from tfdual.data.validation import validate as checked
@@ -59,11 +60,11 @@ def _print(report: ValidationReport) -> None:
     """A table that fits the terminal; in a pipe, whole lines."""
     console = Console()
     if not (console.is_terminal and report.findings):
-        typer.echo(repr(report))
+        typer.echo(in_options(repr(report)))
         return
     table = Table(title=f"{report.rows:,} rows, {report.bad_rows:,} of them break a rule", title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
     for finding in report.findings:
-        table.add_row(*map(Text, finding.cells()))
+        table.add_row(*(Text(in_options(cell)) for cell in finding.cells()))
     console.print(table)

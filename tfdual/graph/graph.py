@@ -61,6 +61,7 @@ class Graph:
             sizes = self.nodes[relation.source], self.nodes[relation.target]
             self.edges[relation] = of if isinstance(of, Edges) else merged_edges(relation, of, *sizes)
         self.columns = {node_type: dict(arrays) for node_type, arrays in (columns or {}).items()}
+        self.is_outline = False  # as of what a config tells
 
     @classmethod
     def from_rows(
@@ -171,14 +172,11 @@ class Graph:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Graph":
-        """The graph that `to_config` told of, without edges."""
+        """The outline of the graph that `to_config` told of: its edges and columns are still to be read."""
         none = np.zeros(0, np.int64)
-        return cls(config["nodes"], {tuple(relation): (none, none) for relation in config["relations"]})
-
-    @property
-    def is_outline(self) -> bool:
-        """Whether there is neither an edge nor a column, as in what a config tells of a graph."""
-        return not self.columns and not any(map(len, self.edges.values()))
+        outline = cls(config["nodes"], {tuple(relation): (none, none) for relation in config["relations"]})
+        outline.is_outline = True
+        return outline
 
     def __repr__(self) -> str:
         nodes = ", ".join(f"{count:,} {node_type}" for node_type, count in self.nodes.items())

@@ -22,7 +22,7 @@ class StoredGraph(tf.Module):
     """The edges and columns of a graph as tensors, which are saved with the weights of a layer, and are none.
 
     Args:
-        graph: Graph. One that `Graph.from_config` made has its edges when `load` has read them.
+        graph: Graph. One that `Graph.from_config` made has its arrays when `load` has read them.
         encoder: GraphEncoder. What it makes of the weights of edges is worked out once.
     """
 
@@ -49,9 +49,16 @@ class StoredGraph(tf.Module):
 
     @property
     def arrays(self) -> StoredArrays:
-        """All arrays; of a graph that has no edge, empty ones."""
+        """All arrays.
+
+        Raises:
+            ValueError: they haven't been read.
+        """
         if not self._arrays.names:
-            self._hold(self._structure)
+            raise ValueError(
+                "The edges of this graph have not been read: a config holds its types and sizes alone, and get_weights() "
+                "no edges. Read them with load_weights(), or the whole model with keras.models.load_model()."
+            )
         return self._arrays
 
     def to_graph(self) -> Graph:
