@@ -151,7 +151,7 @@ def test_a_damaged_or_unfinished_folder_is_refused(run_tfdual, embedded: Path, t
         (["--kind", "faiss"], ["--kind is one of brute-force, scann", "faiss"]),
         (["--target-recall", "0.9"], ["--target-recall is for --kind scann"]),
         (["--kind", "scann", "--dtype", "int8"], ["--dtype is for --kind brute-force"]),
-        (["--kind", "scann", "--target-recall", "1.5"], ["target_recall is in (0, 1]", "1.5"]),
+        (["--kind", "scann", "--target-recall", "1.5"], ["--target-recall is in (0, 1]", "1.5"]),
         (["--distance", "hamming"], ["hamming"]),
         (["--dtype", "float8"], ["dtype is one of", "float8"]),
         (["--id", "isbn"], ["holds no ids", "['isbn']", "book", "--id"]),

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tfdual._arrow_arrays import to_numpy
 from tfdual.cli.source_columns import SourceColumns
+from tfdual.cli.words import in_options
 from tfdual.data.read import read
 from tfdual.index import BruteForce, Index, ScaNN
 from tfdual.schema import ColumnSchema, Schema
@@ -95,7 +96,7 @@ def warnings_in_lines(console: Console) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in said:
-        console.print(f"tfdual: {warning.message}", markup=False)
+        console.print(f"tfdual: {in_options(str(warning.message))}", markup=False)
 
 
 def in_words(about: dict[str, Any]) -> str:

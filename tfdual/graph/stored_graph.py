@@ -56,7 +56,7 @@ class StoredGraph(tf.Module):
         """
         if not self._arrays.names:
             raise ValueError(
-                "The edges of this graph have not been read: a config holds its types and sizes alone, and get_weights() "
+                "The edges of this graph have not been read: a config holds types and sizes alone, get_weights() "
                 "no edges. Read them with load_weights(), or the whole model with keras.models.load_model()."
             )
         return self._arrays
