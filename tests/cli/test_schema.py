@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_told_in_the_words_of_the_options(run_tfdual, tmp_p
     (tmp_path / "a.csv").write_text("3,3,4\n1,2,3\n")
     for words, part in {
         (): "a.csv has the column '3' more than once. Rename one. If its first line is no header, name the columns: "
-        "--columns,",
+        "--columns user,item.",
         ("--columns", "a,a,b"): "--columns takes the names of all columns, such as user,item, none of them empty or "
         "twice there. Received 'a'.",
         ("--columns", "a,,b"): "Received ''.",
