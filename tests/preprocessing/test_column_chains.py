@@ -1,5 +1,7 @@
 """Which steps columns take, what a chain refuses, and what domains share."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -133,3 +135,56 @@ def test_raw_values_come_back_from_ids() -> None:
     assert prep.raw_values("item_id", ids).tolist() == [9, 7]
     with pytest.raises(ValueError, match="1 values are unknown to the vocabulary of 'item_id'"):
         prep.raw_values("item_id", ids - 2)
+
+
+PRICES = Schema([ColumnSchema("price", dtype="float32"), ColumnSchema("views", dtype="float32")])
+NUMBERS = {"price": [1.0, 3.0], "views": [1000.0, 3000.0]}
+
+
+def test_one_transform_given_to_two_columns_learns_each_apart_and_is_loaded(tmp_path: Path) -> None:
+    given = Standardize()
+    prep = Preprocessor(PRICES, dict.fromkeys(NUMBERS, given)).adapt(tfdual.read(NUMBERS, PRICES))
+    other = Preprocessor(PRICES, {"price": given}).adapt(
+        tfdual.read({"price": [5.0, 9.0], "views": [0.0, 1.0]}, PRICES)
+    )
+    prep.save(tmp_path / "prep")
+    columns = {name: tf.constant(values) for name, values in NUMBERS.items()}
+    for made in (prep, Preprocessor.load(tmp_path / "prep")):
+        assert {name: plain(values) for name, values in made(columns).items()} == {
+            "price": [-1.0, 1.0],
+            "views": [-1.0, 1.0],
+        }
+    assert plain(other({"price": tf.constant([5.0, 9.0])})["price"]) == [-1.0, 1.0]
+
+
+def test_values_that_one_column_of_a_domain_knows_are_those_of_all() -> None:
+    cut = [Vocabulary(), ListSlice(2, keep="last")]
+    prep = Preprocessor(SCHEMA, {"likes": cut, "item_id": Vocabulary.of([5, 6])}).adapt(Stream(TABLE, SCHEMA))
+    assert prep.vocabulary("item_id") == prep.vocabulary("likes") == [5, 6, 8, 7, 9]
+    turned = SCHEMA.select_by_name(["likes", "stars", "item_id"])
+    prep = Preprocessor(turned, {"likes": cut, "item_id": Vocabulary.of([5, 6])}).adapt(Stream(TABLE, turned))
+    assert prep.vocabulary("likes") == [5, 6, 8, 7, 9]
+    with pytest.raises(ValueError, match="share one vocabulary.*know different values.*under the domain's name"):
+        Preprocessor(SCHEMA, {"likes": Vocabulary.of([5]), "item_id": Vocabulary.of([6])})
+
+
+def test_rows_that_stop_at_an_error_teach_nothing() -> None:
+    schema = Schema([ColumnSchema("genre", [Tags.CATEGORICAL], dtype="string"), ColumnSchema("price", dtype="float32")])
+    first = tfdual.read({"genre": ["jazz", "jazz", "rock"], "price": [1.0, 2.0, 3.0]}, schema)
+
+    class Broken(Stream):
+        def tables(self) -> Iterator[pa.Table]:
+            yield from first.tables()
+            raise ValueError("a bad row")
+
+    wanted = Preprocessor(schema, {"genre": Vocabulary(min_count=2)}).adapt(first)
+    prep = Preprocessor(schema, {"genre": Vocabulary(min_count=2)})
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a bad row"):
+            prep.adapt(Broken(first.to_arrow(), schema))
+        prep.adapt(first)
+        batch = {"genre": tf.constant(["jazz", "rock"]), "price": tf.constant([1.0, 9.0])}
+        assert {name: plain(values) for name, values in prep(batch).items()} == {
+            name: plain(values) for name, values in wanted(batch).items()
+        }
+        wanted.adapt(first)

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from tfdual.preprocessing import Vocabulary
+import tfdual
+from tfdual.preprocessing import Preprocessor, Vocabulary
 from tfdual.preprocessing.value_counts import ValueCounts
-from tfdual.schema import ColumnSchema, Tags
+from tfdual.schema import ColumnSchema, Schema, Tags
 
 WORD = ColumnSchema("word", [Tags.CATEGORICAL], dtype="string")
 NUMBER = ColumnSchema("number", [Tags.CATEGORICAL])
@@ -148,3 +149,12 @@ def test_known_values_of_another_type_are_refused() -> None:
         Vocabulary.of([1.5])
     with pytest.raises(TypeError, match="'word' is string, and the vocabulary holds int64, such as 3"):
         Vocabulary.of([3]).update(WORD, words("a"))
+
+
+@pytest.mark.parametrize("rows", [2, 70_000], ids=["one batch", "two"])
+def test_a_column_without_any_value_has_the_unknown_id_alone(rows: int) -> None:
+    schema = Schema([ColumnSchema("mood", [Tags.CATEGORICAL], {"nullable": True}, dtype="string")])
+    empty = tfdual.read(pa.table({"mood": pa.nulls(rows, pa.string())}), schema)
+    prep = Preprocessor(schema).adapt(empty).adapt(empty)
+    assert prep.vocabulary("mood") == []
+    assert prep({"mood": tf.constant(["", "glad"])})["mood"].numpy().tolist() == [0, 0]

@@ -1,6 +1,9 @@
 """Which steps each column of a schema takes, and what columns of one domain share."""
 
+import copy
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from tfdual.preprocessing.chain import Chain
 from tfdual.preprocessing.hashed_text import HashedText
@@ -25,11 +28,12 @@ def column_chains(schema: Schema, transforms: Mapping[str, Transform | Sequence[
     """The chain of each column, by name.
 
     A column takes the transform of its name, else of its domain, else the default of its kind. Columns of one domain
-    share the step that makes their ids, so that one id means one value.
+    share the step that makes their ids, so that one id means one value. The steps are copies, whose columns learn apart
+    even where one object was given to them.
 
     Raises:
         ValueError: a transform is named for no column; columns of one domain differ in dtype, or are given steps that
-            make different ids; `"weights"` names no ragged floats.
+            make different ids or know different values; `"weights"` names no ragged floats.
         TypeError: a transform can't take its column.
     """
     known = {name for column in schema for name in (column.name, column.domain_name)}
@@ -51,7 +55,7 @@ def _chain(name: str, transform: Transform | Sequence[Transform]) -> Chain:
         raise TypeError(
             f"Column '{name}' takes a transform such as Vocabulary(), or a list of them. Received {transform!r}."
         )
-    return Chain([transform] if isinstance(transform, Transform) else transform)
+    return Chain(copy.deepcopy([transform] if isinstance(transform, Transform) else transform))
 
 
 def _default(column: ColumnSchema) -> Chain:
@@ -77,8 +81,14 @@ def _shared(columns: list[ColumnSchema], given: Mapping[str, Chain]) -> dict[str
             f"Columns of the domain '{domain}' share what makes their ids. Received different steps for "
             f"{sorted(chosen)}. Give them the same arguments, or name one column only."
         )
+    knowing = [step for step in chosen.values() if isinstance(step, Vocabulary) and len(step.values)]
+    if any(not np.array_equal(step.values, knowing[0].values) for step in knowing):
+        raise ValueError(
+            f"Columns of the domain '{domain}' share one vocabulary. Received several that know different values, for "
+            f"{sorted(chosen)}. Give one that knows all of them, under the domain's name."
+        )
     chains = {column.name: given.get(column.name) or _default(column) for column in columns}
-    first = next(iter(chosen.values()), None) or next(
+    first = next(iter(knowing or chosen.values()), None) or next(
         (step for column in columns if (step := chains[column.name].shared(column))), None
     )
     return {column.name: _replaced(chains[column.name], column, first) for column in columns}

@@ -16,7 +16,7 @@ from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.preprocessing import saved_state
 from tfdual.preprocessing.column_chains import column_chains
-from tfdual.preprocessing.transform import Transform
+from tfdual.preprocessing.transform import Transform, learned_whole
 from tfdual.preprocessing.vocabulary import Vocabulary
 from tfdual.schema import Schema
 
@@ -44,8 +44,8 @@ class Preprocessor(keras.layers.Layer):
 
     Args:
         schema: Schema. The raw columns.
-        transforms: mapping of column or domain name -> `Transform` or list of them, instead of the default. Defaults to
-            none.
+        transforms: mapping of column or domain name -> `Transform` or list of them, instead of the default. What is
+            given is copied, and learns nothing itself. Defaults to none.
 
     Raises:
         ValueError: a transform is named for no column; columns of one domain differ in type or in what makes their ids;
@@ -103,7 +103,8 @@ class Preprocessor(keras.layers.Layer):
         """Learn from one pass over `rows`, and return the preprocessor itself.
 
         Called again, with new rows, it learns on: a vocabulary keeps its ids and grows, means, ranges and quantiles are
-        those of all rows seen. A model's embedding tables are as large as the schema they were built from.
+        those of all rows seen. Where reading stops at an error, nothing is learned. A model's embedding tables are as
+        large as the schema they were built from.
 
         Raises:
             TypeError: `rows` is no stream of tables.
@@ -116,11 +117,12 @@ class Preprocessor(keras.layers.Layer):
         if missing := [name for name in self._raw.column_names if name not in rows.schema]:
             raise ValueError(f"The rows lack the columns {missing} of the preprocessor's schema.")
         learning = [column for column in self._raw if self._chains[column.name].learns]
-        for table in rows.tables() if learning else ():
-            for column in learning:
-                self._chains[column.name].update(column, table[column.name].combine_chunks())
-        for step in self._learners().values():
-            step.finish()
+        with learned_whole(self._learners().values()) as steps:
+            for table in rows.tables() if learning else ():
+                for column in learning:
+                    self._chains[column.name].update(column, table[column.name].combine_chunks())
+            for step in steps:
+                step.finish()
         return self._learned()
 
     def _learners(self) -> dict[str, Transform]:

@@ -1,8 +1,10 @@
 """What every transform of a column is."""
 
+import contextlib
+import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import keras
@@ -89,6 +91,19 @@ class Transform(ABC):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The transform whose `get_config` that was."""
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+
+@contextlib.contextmanager
+def learned_whole(steps: Iterable[Transform]) -> Iterator[list[Transform]]:
+    """Let the steps learn in the block; where it stops at an error, they are as they were before."""
+    before = [(step, copy.deepcopy(vars(step))) for step in steps]
+    try:
+        yield [step for step, _ in before]
+    except BaseException:
+        for step, held in before:
+            vars(step).clear()
+            vars(step).update(held)
+        raise
 
 
 def on_values(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:

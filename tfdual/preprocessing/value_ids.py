@@ -44,6 +44,10 @@ class ValueIds:
         layer = keras.layers.StringLookup if self._strings else keras.layers.IntegerLookup
         self._lookup = layer(vocabulary=str(path), num_oov_indices=num_oov_indices, mask_token=None)
 
+    def __deepcopy__(self, memo: dict) -> "ValueIds":
+        """Itself: it never changes."""
+        return self
+
     def _write(self, path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="\n") as file:
             for start in range(0, len(self.values), LINES):
