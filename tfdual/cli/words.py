@@ -13,7 +13,9 @@ _SAID = {
     r"Use `rows\.unique\(by=\.\.\.\)`": "Keep one row of each",
     r"`to_retriever\(\.\.\., filters=\[\.\.\.\]\)`": "--filters",
     r"Leave min_recall out": "Leave --min-recall out",
-    r"\b(min_recall|max_latency_ms|target_recall)(?= is\b|=)": lambda found: f"--{found[1].replace('_', '-')}",
+    r"\bmin_recall(?= is\b|=)": "--min-recall",
+    r"\bmax_latency_ms(?= is\b|=)": "--max-latency-ms",
+    r"\btarget_recall(?= is\b|=)": "--target-recall",
 }
 
 
