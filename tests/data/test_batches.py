@@ -240,3 +240,18 @@ def test_arguments_that_mean_nothing_are_refused(rows: Rows, arguments: dict, me
 def test_a_size_that_is_no_whole_number_is_refused(rows: Rows, size: Any) -> None:
     with pytest.raises(TypeError, match=f"a whole number of rows. Received {size!r}"):
         rows.batch(size)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+@pytest.mark.parametrize("drop", [False, True])
+def test_heavy_rows_make_the_same_batches(size: int, drop: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [str(i) * (i % 50) for i in range(COUNT)]
+    rows = read({"x": texts}, Schema([ColumnSchema("x", dtype="string")]))
+    monkeypatch.setattr(batches, "CHUNK_BYTES", 300)
+    taken: list[int] = []
+    to_numpy = batches.to_numpy
+    monkeypatch.setattr(batches, "to_numpy", lambda column: taken.append(len(column)) or to_numpy(column))
+    found = [batch["x"].numpy().tolist() for batch in rows.batch(size, drop_remainder=drop)]
+    whole = COUNT // size * size if drop else COUNT
+    assert found == [[text.encode() for text in texts[i : min(i + size, COUNT)]] for i in range(0, whole, size)]
+    assert max(taken) <= max(size, 9)  # of about 50 bytes each

@@ -252,3 +252,18 @@ def test_a_time_that_is_none_breaks_a_rule_of_its_own() -> None:
     assert conformed(texts, column(tags=[Tags.TIME]))[1] == {"time": [1, 2], "null": [3]}
     assert conformed(texts, column(tags=[Tags.TIME], dtype="float64"))[1] == {"time": [1], "null": [3]}
     assert conformed(texts, column(dtype="float64"))[1] == {"dtype": [0, 1], "null": [3]}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(-9, 9), min_size=1), st.sampled_from(["float32", "float64"]))
+def test_the_least_and_the_most_value_lie_in_their_own_domain(numbers: list[float], dtype: str) -> None:
+    domain = {"domain": {"min": min(numbers), "max": max(numbers)}}
+    assert conformed(pa.array(numbers), column(dtype=dtype, properties=domain))[1] == {}
+    assert conformed(pa.array([numbers]), column(dtype=dtype, properties=domain, is_list=True))[1] == {}
+
+
+def test_the_next_float_is_outside_of_the_domain() -> None:
+    above, below = (float(np.nextafter(np.float32(bound), np.float32(to))) for bound, to in ((0.3, 1), (0.1, 0)))
+    values = pa.array([above, 0.3, 0.1, below], pa.float32())
+    wanted = column(dtype="float32", properties={"domain": {"min": 0.1, "max": 0.3}})
+    assert conformed(values, wanted)[1] == {"domain": [0, 3]}

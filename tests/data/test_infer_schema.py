@@ -344,3 +344,10 @@ def test_a_header_of_numbers_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "a.csv").write_text("33,9,day\n1,2,3\n")
     infer_schema(tmp_path / "a.csv")
     assert "header" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("yes, no", [("True", "False"), ("true", "false"), ("TRUE", "FALSE")])
+def test_bools_of_a_csv_of_which_some_are_missing_are_read_as_numbers(tmp_path: Path, yes: str, no: str) -> None:
+    (tmp_path / "a.csv").write_text(f"user_id,premium\n1,{yes}\n2,\n3,{no}\n")
+    schema = infer_schema(tmp_path / "a.csv", print_reasons=False)
+    assert read(tmp_path / "a.csv", schema).to_arrow()["premium"].to_pylist() == [1.0, None, 0.0]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfdual import ColumnSchema, Rows, Schema, read
+from tfdual.data import order as orders
 from tfdual.data import row_stream
 from tfdual.data.order import rebatched, shuffled, stored
 from tfdual.data.row_mask import RowMask
@@ -130,3 +131,37 @@ def test_a_block_is_an_eighth_of_a_window(tmp_path: Path, windows: None) -> None
     pq.write_table(pa.table({"x": list(range(100))}), tmp_path / "one.parquet")
     pieces = list(read(tmp_path, Schema(["x"])).stream.pieces())
     assert max(piece.block.table.num_rows for piece in pieces) == 3
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([f"{i}" * (i % 7) for i in range(100)]),
+        pa.array([None, "x" * 999, *(str(i) for i in range(98))]),
+        pa.array([[f"{i}"] * (i % 3) for i in range(100)]),
+        pa.array([[i] * (i % 5) for i in range(100)]),
+        pa.array([[f"{i}", "x" * i] for i in range(100)], pa.list_(pa.string(), 2)),
+        pa.array(range(100)),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_values_beyond_offsets_of_32_bits_are_taken_in_pieces(
+    column: pa.Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "PIECE_BYTES", 200)
+    places = np.random.default_rng(0).permutation(100)[:90]
+    found = orders.taken(pa.chunked_array([column[:37], column[37:]]), pa.array(places))
+    held = column.to_pylist()
+    assert found.type == column.type
+    assert found.to_pylist() == [held[place] for place in places]
+    assert all(chunk.nbytes <= 200 or len(chunk) == 1 for chunk in found.chunks)
+
+
+@pytest.mark.slow
+def test_texts_of_more_than_2_gib_are_taken_in_another_order() -> None:
+    letters = "abcdefgh"
+    column = pa.chunked_array([pa.array([letter * (1 << 23) for letter in letters])] * 33)
+    assert column.nbytes > 2**31
+    places = [263, 1, 130]
+    found = orders.taken(column, pa.array(places)).to_pylist()
+    assert [text[:2] for text in found] == [letters[place % 8] * 2 for place in places]

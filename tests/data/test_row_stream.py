@@ -10,6 +10,8 @@ import pytest
 from tfdual import ColumnSchema, Rows, Schema, read
 from tfdual.data.row_mask import RowMask
 from tfdual.data.row_stream import RowStream
+from tfdual.data.sources import csv, json_lines
+from tfdual.data.sources.source import Part
 
 SCHEMA = Schema(["x"])
 
@@ -79,3 +81,18 @@ def test_rows_of_parts_that_are_counted_by_reading_have_positions(tmp_path: Path
     stream = read(tmp_path, SCHEMA).stream
     assert (stream.part_rows, stream.part_starts) == ([3, 2], [0, 3, 5])
     assert [piece.positions.tolist() for piece in stream.pieces([1, 0])] == [[3, 4], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("suffix, text", [(".csv", "x\n{}\n"), (".jsonl", '{{"x": {}}}\n')])
+def test_the_parts_of_many_files_are_listed_once(
+    tmp_path: Path, suffix: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(9):
+        (tmp_path / f"{i}{suffix}").write_text(text.format(i))
+    made: list[str] = []
+    for module in (csv, json_lines):
+        monkeypatch.setattr(module, "Part", lambda label: made.append(label) or Part(label))
+    rows = read(tmp_path, SCHEMA)
+    for _ in range(2):
+        assert rows.to_arrow()["x"].to_pylist() == list(range(9))
+    assert len(made) == 9

@@ -1,6 +1,7 @@
 """Times that stand as text in ISO 8601 are seconds since 1970, whatever holds them."""
 
 import json
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ def seconds(text: str) -> float:
     return (time.tz_localize("UTC") if time.tzinfo is None else time).timestamp()
 
 
+def open_rows(source: Any) -> dict[str, Any]:
+    """Source and query, as `read` takes them."""
+    is_database = str(source).startswith("sqlite:")
+    return {"source": source} | ({"query": "clicks"} if is_database else {})
+
+
 def write(folder: Path, kind: str, texts: list[str]) -> Any:
     numbers = list(range(len(texts)))
     if kind == "csv":
@@ -43,43 +50,49 @@ def write(folder: Path, kind: str, texts: list[str]) -> Any:
         ]
         (folder / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder / "m.jsonl"
+    if kind.startswith("sql"):
+        values = [int(text) if text.isdigit() and kind == "sql of types" else text for text in texts]
+        with sqlite3.connect(folder / "a.db") as connection:
+            connection.execute(f'CREATE TABLE clicks (id INTEGER, "when"{" TIMESTAMP" * (kind == "sql")})')
+            connection.executemany("INSERT INTO clicks VALUES (?, ?)", zip(numbers, values, strict=True))
+        return f"sqlite:///{folder / 'a.db'}"
     if kind == "parquet":
         pq.write_table(pa.table({"id": numbers, "when": texts}), folder / "a.parquet")
         return folder / "a.parquet"
     return pd.DataFrame({"id": numbers, "when": texts})
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "maps", "parquet", "pandas"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "maps", "parquet", "pandas", "sql", "sql of types"])
 @pytest.mark.parametrize("texts", [WHOLE, PARTS, ZONES, MIXED], ids=["whole", "parts", "zones", "mixed"])
 def test_texts_are_the_seconds_of_pandas(tmp_path: Path, kind: str, texts: list[str]) -> None:
     source = write(tmp_path, kind, texts)
     expected = [seconds(text) for text in texts]
     when = ColumnSchema("when", [Tags.TIME], dtype="float64")
     schema = Schema([ColumnSchema("id"), when] if kind != "maps" else [when])
-    assert read(source, schema).to_arrow()["when"].to_pylist() == expected
+    assert read(**open_rows(source), schema=schema).to_arrow()["when"].to_pylist() == expected
     if all(each.is_integer() for each in expected):
         whole = schema.replace("when", dtype="int64")
-        assert read(source, whole).to_arrow()["when"].to_pylist() == expected
+        assert read(**open_rows(source), schema=whole).to_arrow()["when"].to_pylist() == expected
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "pandas"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "pandas", "sql"])
 @pytest.mark.parametrize("texts, dtype", [(WHOLE, "int64"), (PARTS, "float64"), (ZONES, "float64")])
 def test_a_column_of_times_is_guessed_and_read(tmp_path: Path, kind: str, texts: list[str], dtype: str) -> None:
     source = write(tmp_path, kind, texts * 3)
-    schema = infer_schema(source, print_reasons=False)
+    schema = infer_schema(**open_rows(source), print_reasons=False)
     assert (schema["when"].dtype, schema["when"].tags) == (dtype, {Tags.TIME, Tags.CONTINUOUS})
-    assert validate(source, schema).is_valid
-    train, test = time_split(read(source, schema), "when", (0.5, 0.5))
+    assert validate(**open_rows(source), schema=schema).is_valid
+    train, test = time_split(read(**open_rows(source), schema=schema), "when", (0.5, 0.5))
     earliest = min(row["when"] for row in test.take(99))
     assert max(row["when"] for row in train.take(99)) < earliest
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "sql"])
 def test_another_form_is_told_with_what_to_write(tmp_path: Path, kind: str) -> None:
     source = write(tmp_path, kind, ["2018-09-20", "11/9/2019 9:05:58 AM"])
     schema = Schema([ColumnSchema("id"), ColumnSchema("when", [Tags.TIME])])
     with pytest.raises(ValueError, match="'when' of .*, row 1: .*Write it as ISO 8601.* or as seconds since 1970"):
-        read(source, schema).to_arrow()
+        read(**open_rows(source), schema=schema).to_arrow()
 
 
 def test_text_is_no_number_where_no_time_is_wanted(tmp_path: Path) -> None:
@@ -95,3 +108,11 @@ def test_many_blocks_of_times_and_one_text_that_is_none(tmp_path: Path, monkeypa
     schema = Schema([ColumnSchema("id"), ColumnSchema("when", [Tags.TIME])])
     (finding,) = validate(source, schema).findings
     assert (finding.rule, finding.first) == ("time", [(str(source), 100, "soon")])
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "sql", "sql of types"])
+def test_an_empty_text_is_a_missing_time_and_a_word_is_none(tmp_path: Path, kind: str) -> None:
+    source = write(tmp_path, kind, ["2018-09-20", "", "true", "7"])
+    when = ColumnSchema("when", [Tags.TIME], {"nullable": True}, dtype="float64")
+    (finding,) = validate(**open_rows(source), schema=Schema([when])).findings
+    assert (finding.rule, [row for _, row, _ in finding.first]) == ("time", [2])

@@ -51,6 +51,8 @@ PRICES = [Decimal(cents) / 100 for cents in range(1, 2_000)]
         (pa.array(["12", " 12", "12.0", "+12", "1e2", "007", None]), INT64, [12, 12, 12, 12, 100, 7, None]),
         (pa.array(["9007199254740993.0", "-9223372036854775808"]), INT64, [2**53 + 1, -(2**63)]),
         (pa.array([b"1.5", b" 2 "]), FLOAT32, [1.5, 2.0]),
+        (pa.array(["True", "FALSE", " true ", None]), FLOAT64, [1.0, 0.0, 1.0, None]),
+        (pa.array([b"false", b"0.5"]), FLOAT32, [0.0, 0.5]),
         (pa.array(["true", "F", "1", " no "]), BOOL, [True, False, True, False]),
         (pa.array([b"a\x00b", "é".encode()]), STRING, ["a\x00b", "é"]),
         (pa.array([b"ab"], pa.binary(2)), STRING, ["ab"]),
@@ -89,6 +91,8 @@ def test_a_value_keeps_its_meaning_in_another_type(array: pa.Array, target: pa.D
         (pa.array(["1", "1_0", "x", "１"]), FLOAT32, {"dtype": [1, 2, 3]}),
         (pa.array(["", "1", "  "]), INT64, {"null": [0, 2]}),
         (pa.array(["", "1"]), FLOAT32, {"null": [0]}),
+        (pa.array(["true", "yes", "t", "f", "no", "truee"]), FLOAT32, {"dtype": [1, 2, 3, 4, 5]}),
+        (pa.array(["true", "1"]), INT64, {"dtype": [0]}),
         (pa.array(["maybe", "yes", ""]), BOOL, {"dtype": [0], "null": [2]}),
         (pa.array([b"a", b"\xff", b"\xed\xa0\x80"]), STRING, {"utf-8": [1, 2]}),
         (pa.array([b"1", b"\xff"]), INT64, {"utf-8": [1]}),
@@ -185,6 +189,14 @@ def test_a_python_value_of_the_right_type_is_kept(value: object, target: pa.Data
 def test_a_python_value_of_another_type_names_its_rule(value: object, target: pa.DataType, rule: str) -> None:
     with pytest.raises(Unfit, match=f"^{rule}$"):
         fitted(value, target)
+
+
+def test_text_is_a_time_where_one_is_wanted() -> None:
+    assert fitted("2020-08-01 12:00:03.5", FLOAT64, of_time=True) == 1596283203.5
+    assert [fitted(text, INT64, of_time=True) for text in ("2020-08-01", "7", " ", None)] == [1596240000, 7, None, None]
+    for text, target in [("soon", INT64), ("1.5", INT64), ("true", FLOAT64), ("2020-08-01 12:00:03.5", INT64)]:
+        with pytest.raises(Unfit, match="^dtype$"):
+            fitted(text, target, of_time=True)
 
 
 def test_delimited_text_becomes_lists() -> None:

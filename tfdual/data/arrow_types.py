@@ -82,6 +82,15 @@ def is_time(found: pa.DataType) -> bool:
     return pa.types.is_date(found) or pa.types.is_timestamp(found) or pa.types.is_duration(found)
 
 
+def widened(found: pa.DataType) -> pa.DataType:
+    """The type with offsets of 64 bits in place of 32, of an `arrow_type`."""
+    if pa.types.is_fixed_size_list(found):
+        return pa.list_(widened(found.value_type), found.list_size)
+    if pa.types.is_list(found):
+        return pa.large_list(widened(found.value_type))
+    return pa.large_string() if pa.types.is_string(found) else found
+
+
 def decoded(found: pa.DataType) -> pa.DataType:
     """The type of the values of a dictionary; any other type as it is."""
     return found.value_type if pa.types.is_dictionary(found) else found

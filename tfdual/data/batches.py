@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from tfdual._arrow_arrays import to_numpy
@@ -13,6 +14,7 @@ from tfdual.data.row_stream import RowStream
 from tfdual.data.tensors import from_arrays, signature
 
 CHUNK_ROWS = 65_536
+CHUNK_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class _Epochs:
         skip = first * plan.size
         tables = shuffled(self._stream, (plan.seed, epoch), skip) if plan.shuffle else stored(self._stream, skip)
         for table in rebatched(tables, plan.size * max(1, CHUNK_ROWS // plan.size), drop_remainder=False):
-            yield begin, {name: to_numpy(table.column(name)) for name in self._stream.schema.column_names}
+            for chunk in _light(table, plan.size):
+                yield begin, {name: to_numpy(chunk.column(name)) for name in self._stream.schema.column_names}
 
     def in_pass(self, begin: tf.Tensor) -> tf.Tensor:
         """Batches of a pass before which `begin` were used."""
@@ -89,6 +92,12 @@ class _Epochs:
         """Note that the last batch of a pass was taken."""
         self._used = max(self._used, int(begin) + self._batches - int(begin) % self._batches)
         return begin
+
+
+def _light(table: pa.Table, size: int) -> Iterator[pa.Table]:
+    """The batches of a table in several where they are heavy."""
+    rows = size * max(1, table.num_rows * CHUNK_BYTES // max(table.nbytes, CHUNK_BYTES) // size)
+    return (table.slice(start, rows) for start in range(0, table.num_rows, rows))
 
 
 def _counted(i: tf.Tensor, begin: tf.Tensor, batch: dict[str, Any], epochs: _Epochs) -> dict[str, Any]:

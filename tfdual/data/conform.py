@@ -168,7 +168,7 @@ def _broken_floats(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
 
 def _outside(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
     domain = column.properties.get("domain", {})
-    least, most = domain.get("min"), domain.get("max")
+    least, most = (_bound(domain.get(name), values.type) for name in ("min", "max"))
     ids = pa.types.is_integer(values.type) and column.kind in _IDS
     if least is None and ids:
         least = 0
@@ -182,6 +182,11 @@ def _outside(values: pa.Array, column: ColumnSchema) -> Iterator[Broken]:
         yield "domain" if "min" in domain else "negative", _positions(pc.less(values, least))
     if most is not None and bounds["max"] > most:
         yield "domain", _positions(pc.greater(values, most))
+
+
+def _bound(number: float | None, held: pa.DataType) -> float | None:
+    """A bound as a column of floats holds it, so that 0.3 of float32 is not above 0.3."""
+    return number if number is None or pa.types.is_integer(held) else pa.scalar(float(number), held).as_py()
 
 
 def _uneven(ids: pa.Array, weights: pa.Array) -> Iterator[Broken]:

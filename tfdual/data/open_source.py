@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tfdual.data.arrow_types import arrow_schema, check_schema
+from tfdual.data.arrow_types import check_schema, wanted_schema
 from tfdual.data.csv_format import CsvFormat
 from tfdual.data.sources import arrow_ipc, json_lines, parquet, tfrecord
 from tfdual.data.sources import csv as csv_files
@@ -88,7 +88,7 @@ def open_columns(
     `check_schema`.
     """
     check_schema(schema)
-    opened = open_source(source, arrow_schema(schema), query, format, storage_options, csv)
+    opened = open_source(source, wanted_schema(schema), query, format, storage_options, csv)
     return FeatureMapSource(opened, schema) if holds_feature_maps(opened) else opened
 
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from tfdual.data.arrow_types import widened
 from tfdual.data.row_stream import RowStream
+
+PIECE_BYTES = 1 << 30
 
 
 def stored(stream: RowStream, skip: int = 0) -> Iterator[pa.Table]:
@@ -36,12 +39,33 @@ def shuffled(stream: RowStream, seed: tuple[int, ...], skip: int = 0) -> Iterato
         order = pa.array(order[inside:] if number == first else order)
         if len(order):
             # A column at a time, and none held while the next window is read: memory is the window and one column.
-            columns = [column.combine_chunks().take(order) for column in window.columns]
+            columns = [taken(column, order) for column in window.columns]
             del order
             window = pa.Table.from_arrays(columns, schema=window.schema)
             del columns
             yield window
         del window
+
+
+def taken(column: pa.ChunkedArray, order: pa.Array) -> pa.ChunkedArray:
+    """The values at the places `order`; in several chunks where there are more than 32-bit offsets reach."""
+    if column.nbytes <= PIECE_BYTES:
+        return pa.chunked_array([column.combine_chunks().take(order)])
+    values = column.cast(widened(column.type)).combine_chunks()
+    return pa.chunked_array(_pieces(values, order, column.type))
+
+
+def _pieces(values: pa.Array, order: pa.Array, wanted: pa.DataType) -> Iterator[pa.Array]:
+    is_one = len(order) == 1
+    if is_one or values.nbytes * len(order) <= PIECE_BYTES * len(values):
+        piece = values.take(order)
+        if is_one or piece.nbytes <= PIECE_BYTES:
+            yield piece.cast(wanted)
+            return
+        del piece
+    half = len(order) // 2
+    yield from _pieces(values, order[:half], wanted)
+    yield from _pieces(values, order[half:], wanted)
 
 
 def rebatched(tables: Iterator[pa.Table], size: int, drop_remainder: bool) -> Iterator[pa.Table]:

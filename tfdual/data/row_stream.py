@@ -79,7 +79,7 @@ class RowStream:
 
     @cached_property
     def window_rows(self) -> int:
-        """Rows that are shuffled together: 524,288, or fewer where 256 MiB hold fewer."""
+        """Rows that are shuffled together: 524,288, or fewer where 256 MiB hold fewer, by what the schema tells."""
         return max(1, min(WINDOW_ROWS, WINDOW_BYTES // max(1, sum(_bytes(column) for column in self.schema))))
 
     def pieces(self, parts: Sequence[int] | None = None) -> Iterator[Piece]:
@@ -90,9 +90,10 @@ class RowStream:
         """
         wanted = wanted_schema(self.schema)
         size = max(1, self.window_rows // READS_A_WINDOW)
+        every = self.source.parts
         start = 0
-        for i in range(len(self.source.parts)) if parts is None else parts:
-            part = self.source.parts[i]
+        for i in range(len(every)) if parts is None else parts:
+            part = every[i]
             if parts is not None:
                 start = self.part_starts[i] if i else 0
             if self.mask is not None and part.rows is not None and not self.mask.count(start, start + part.rows):
@@ -135,6 +136,6 @@ class RowStream:
 
 
 def _bytes(column: ColumnSchema) -> int:
-    """Bytes of a value, about; lists count as eight values."""
+    """Bytes of a value, about; texts count as 32 bytes and lists as eight values, so that no row need be read."""
     value = 32 if column.dtype == "string" else 8
     return value * (column.width or (8 if column.is_list else 1))

@@ -15,6 +15,7 @@ from tfdual.schema.iso_times import iso_seconds, iso_times
 
 Problems = dict[str, np.ndarray]
 _TRUE, _FALSE = {"true", "1", "t", "yes"}, {"false", "0", "f", "no"}
+_WORDS = {"true": 1.0, "false": 0.0}
 _SECONDS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _INT64_DIGITS = 19
 _FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # From here on, a number is rounded to infinity.
@@ -27,8 +28,9 @@ class Unfit(Exception):
 def convert(array: pa.Array, target: pa.DataType, of_time: bool = False) -> tuple[pa.Array, Problems]:
     """Cast single values without loss of meaning.
 
-    Text becomes numbers where it is one; times become seconds since 1970, durations seconds; bools become 0 and 1
-    where floats are wanted; floats may lose digits, integers never. Nothing becomes text that isn't.
+    Text becomes numbers where it is one; times become seconds since 1970, durations seconds; bools, also the words
+    true and false, become 0 and 1 where floats are wanted; floats may lose digits, integers never. Nothing becomes text
+    that isn't.
 
     Args:
         array: pyarrow.Array of single values.
@@ -53,14 +55,21 @@ def convert(array: pa.Array, target: pa.DataType, of_time: bool = False) -> tupl
     return _one_by_one(array, target, of_time)
 
 
-def fitted(value: Any, target: pa.DataType) -> Any:
+def fitted(value: Any, target: pa.DataType, of_time: bool = False) -> Any:
     """A Python value as `target` wants it; lists and structs too. Text is no number here, and a number no bool.
+
+    Args:
+        value: any. What JSON or a database holds.
+        target: pyarrow.DataType.
+        of_time: bool. A single value is a time, which text may spell; an empty one is missing. Defaults to `False`.
 
     Raises:
         Unfit: the value can't become that; the message is a rule.
     """
     if value is None:
         return None
+    if of_time and isinstance(value, str):
+        return _time_converter(_scalar_converter(target))(value) if value.strip() else None
     if is_list(target):
         if not isinstance(value, list | tuple | np.ndarray):
             raise Unfit("dtype")
@@ -188,16 +197,18 @@ def _time_converter(number: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def converter(text: str | bytes) -> Any:
         try:
-            return number(text)
-        except Unfit as rule:
-            if str(rule) != "dtype":
-                raise
-        try:
-            return number(iso_seconds(_number_text(text)))
+            return number(_written_seconds(_number_text(text)))
         except ValueError as error:
             raise Unfit("dtype") from error
 
     return converter
+
+
+def _written_seconds(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return iso_seconds(text)
 
 
 def _to_text(value: Any) -> str:
@@ -254,7 +265,8 @@ def _whole(number: Decimal) -> int:
 
 def _to_float(value: Any, limit: float) -> float:
     if isinstance(value, str | bytes):
-        value = _number_text(value)
+        text = _number_text(value)
+        value = _WORDS.get(text.lower(), text)
     try:
         number = float(value)
     except OverflowError as error:

@@ -1,5 +1,8 @@
 """Arrow IPC files and streams that are whole, and such that are not."""
 
+import os
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from tests.data.sources.sample_rows import SCHEMA, TABLE, write_ipc_file, write_ipc_stream
 from tfdual import ColumnSchema, Schema, infer_schema, read
+from tfdual.data.order import shuffled
 
 WRITERS = [write_ipc_file, write_ipc_stream]
 
@@ -85,3 +89,19 @@ def test_lists_that_are_views_are_read_as_they_are(of: Callable) -> None:
     schema = Schema([ColumnSchema("tags", dtype="string", is_list=True)])
     found = read(pa.table({"tags": pa.array(lists, of(pa.string_view()))}), schema)
     assert found.to_arrow()["tags"].to_pylist() == lists
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_more_files_are_read_than_may_be_open(tmp_path: Path, write: Callable) -> None:
+    count, most = 300, len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")) + 100
+    for i in range(count):
+        write(pa.table({"id": [i]}), tmp_path / f"{i:03}.arrow")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+    try:
+        rows = read(tmp_path, Schema(["id"]))
+        assert len(rows) == count
+        assert rows.to_arrow()["id"].to_pylist() == list(range(count))
+        assert sum(table.num_rows for table in shuffled(rows.stream, (0,))) == count
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

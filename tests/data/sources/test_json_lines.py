@@ -249,3 +249,21 @@ def test_of_one_json_document_the_lines_are_asked_for(tmp_path: Path, content: s
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match="It is one JSON document: write an object a line, as of an array `pandas"):
         read(tmp_path / "a.json", Schema([ColumnSchema("id")]))
+
+
+def test_nan_is_no_text(tmp_path: Path) -> None:
+    """As `json.dumps` writes a row of pandas in which a text is missing."""
+    rows = [{"user": "nan", "tags": ["a"]}, {"user": float("nan"), "tags": ["a", float("nan")]}]
+    rows += [{"user": float(sign + "inf"), "tags": []} for sign in ("", "-")]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    user = ColumnSchema("user", dtype="string", properties={"nullable": True})
+    tags = ColumnSchema("tags", dtype="string", is_list=True)
+    for column, found in [
+        (user, {"dtype": [2, 3]}),
+        (user.with_properties({"nullable": False}), {"null": [1], "dtype": [2, 3]}),
+        (tags, {"null": [1]}),
+    ]:
+        report = validate(tmp_path / "a.jsonl", Schema([column]))
+        assert {each.rule: [row for _, row, _ in each.first] for each in report.findings} == found
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    assert read(tmp_path / "b.jsonl", Schema([user])).take(9) == [{"user": "nan"}, {"user": None}]

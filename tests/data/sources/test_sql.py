@@ -207,3 +207,17 @@ def test_without_sqlalchemy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ImportError, match=r"`sqlalchemy` is needed .*tfdual\[sql\]"):
         read("sqlite:///shop.db", IDS, query="items")
+
+
+@pytest.mark.parametrize("numbers", [("1.5", "2"), ("'1.5'", "'2'")], ids=["numbers", "texts"])
+def test_an_empty_text_is_a_missing_number(make: Make, numbers: tuple[str, str]) -> None:
+    first, last = numbers
+    url = make("CREATE TABLE items (x)", f"INSERT INTO items VALUES ({first}), (''), (' '), ({last})")
+    assert values(url, "items", ColumnSchema("x", dtype="float32", properties={"nullable": True})) == [
+        1.5,
+        None,
+        None,
+        2,
+    ]
+    (finding,) = validate(url, Schema([ColumnSchema("x", dtype="float32")]), query="items").findings
+    assert (finding.rule, [row for _, row, _ in finding.first]) == ("null", [1, 2])

@@ -11,7 +11,7 @@ import tensorflow as tf
 from fsspec.implementations.memory import MemoryFileSystem
 
 from tests.data.sources.sample_rows import example
-from tfdual import ColumnSchema, Schema, read, validate
+from tfdual import ColumnSchema, Schema, Tags, read, validate
 from tfdual.data.sources import tfrecord
 
 IDS = Schema(["id"])
@@ -146,3 +146,20 @@ def test_large_records_are_parsed_in_small_batches(tmp_path: Path, monkeypatch: 
     sizes = [block.table.num_rows for block in source.blocks(source.parts[0], source.arrow_schemas[str(path)], 9)]
     assert max(sizes) <= 2
     assert sum(sizes) == 9
+
+
+@pytest.mark.parametrize("mixed", [False, True], ids=["bytes", "bytes and integers"])
+def test_delimited_lists_are_split(tmp_path: Path, mixed: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {"kinds": "Action|Comedy", "years": "2018|2020"},
+        {"kinds": ["War", "Drama"], "years": "2019"},
+        {"kinds": "", "years": []},
+        {},
+    ]
+    path = write(tmp_path / "a.tfrecord", *rows, *[{"kinds": "Tea", "years": [2016, 2017]}] * mixed)
+    kinds = ColumnSchema("kinds", [Tags.CATEGORICAL], {"delimiter": "|"}, dtype="string", is_list=True)
+    years = ColumnSchema("years", [Tags.CATEGORICAL], {"delimiter": "|"}, is_list=True)
+    assert values(path, kinds) == [["Action", "Comedy"], ["War", "Drama"], [], [], *[["Tea"]] * mixed]
+    assert values(path, years) == [[2018, 2020], [2019], [], [], *[[2016, 2017]] * mixed]
+    report = validate(path, Schema([ColumnSchema("kinds", [Tags.CATEGORICAL], {"delimiter": "|"}, is_list=True)]))
+    assert [(each.rule, each.count) for each in report.findings] == [("dtype", 2 + mixed)]

@@ -83,7 +83,7 @@ class CsvSource(Source):
             label: pa.schema([(name, pa.string()) for name in start.names]) for label, start in self._starts.items()
         }
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         """The files that aren't empty."""
         return [Part(label) for label in self._starts]

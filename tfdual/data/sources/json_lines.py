@@ -55,7 +55,7 @@ class JsonLinesSource(Source):
             raise ValueError(f"{self.name} has no rows: no line stands in it. Write at least one row.")
         return found
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         """The files that aren't empty."""
         return [Part(label) for label in self.arrow_schemas]

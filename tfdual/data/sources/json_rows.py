@@ -1,6 +1,7 @@
 """JSON lines that Arrow can't parse, each by itself, so that what is wrong is told of its row and column."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,7 +13,7 @@ import pyarrow as pa
 from tfdual.data.arrow_types import delimiter_of, is_list, is_marked_time, is_text
 from tfdual.data.faults import Fault
 from tfdual.data.sources.source import Block
-from tfdual.data.values import Unfit, convert, fitted, lists_from_text
+from tfdual.data.values import Unfit, fitted, lists_from_text
 
 BEYOND_INTEGERS = 2.0**63
 
@@ -100,22 +101,22 @@ def _values(found: dict[str, Any], fields: Sequence[pa.Field], problems: list[Pr
 
 
 def _value(value: Any, field: pa.Field) -> Any:
-    if isinstance(value, str) and is_marked_time(field):
-        converted, problems = convert(pa.array([value]), field.type, of_time=True)
-        if problems:
-            raise Unfit(next(iter(problems)))
-        return converted[0].as_py()
     if isinstance(value, str) and (delimiter := delimiter_of(field)) is not None:
         value = lists_from_text(pa.array([value]), delimiter)[0][0].as_py() or []
     single = field.type.value_type if is_list(field.type) else field.type
     is_one = not isinstance(value, list)
-    return fitted(_as_written(value, single) if is_one else [_as_written(each, single) for each in value], field.type)
+    value = _as_written(value, single) if is_one else [_as_written(each, single) for each in value]
+    return fitted(value, field.type, is_marked_time(field))
 
 
 def _as_written(value: Any, wanted: pa.DataType) -> Any:
-    """A number as text where that is wanted, and to its last digit where an integer is."""
-    if is_text(wanted) and isinstance(value, int | float) and not isinstance(value, bool):
-        return value.text if isinstance(value, Written) else str(value)
+    """A number as text where that is wanted, NaN as no value, and to its last digit where an integer is wanted."""
+    if is_text(wanted) and isinstance(value, Written):
+        return value.text
+    if is_text(wanted) and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if is_text(wanted) and isinstance(value, float) and math.isnan(value):
+        return None  # as pandas writes a missing text
     if pa.types.is_integer(wanted) and isinstance(value, Written) and abs(value) < BEYOND_INTEGERS:
         exact = Decimal(value.text)  # ids above 2**53 that were written as 76561197960287931.0
         return int(exact) if exact == int(exact) else value

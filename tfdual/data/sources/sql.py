@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfdual._optional import require
-from tfdual.data.arrow_types import is_list, is_text
+from tfdual.data.arrow_types import is_list, is_marked_time, is_text
 from tfdual.data.faults import Fault, fault
 from tfdual.data.sources.files import find_files
 from tfdual.data.sources.parquet import SUFFIXES, ParquetSource
@@ -41,7 +41,7 @@ class SqlSource(Source):
         url: str. SQLAlchemy's, e.g. `sqlite:///shop.db` or `postgresql+psycopg://host/db`; Redshift, Hive and others
             are reached by the URL of their SQLAlchemy dialect.
         query: str. A SELECT, or the name of a table.
-        hints: pyarrow.Schema. The types that columns are wanted in. Defaults to none: the database's.
+        hints: pyarrow.Schema. The types that columns are wanted in, times marked. Defaults to none: the database's.
 
     Raises:
         ImportError: SQLAlchemy or the database's driver is not installed.
@@ -54,6 +54,7 @@ class SqlSource(Source):
         self._sql = require("sqlalchemy", extra="sql")
         super().__init__(f"The query {' '.join(query.split())[:60]!r}")
         self._hints = {field.name: field.type for field in hints or ()}
+        self._times = {field.name for field in hints or () if is_marked_time(field)}
         self._problems: dict[str, list[tuple[int, str, Any]]] = {}
         self._engine = _engine(self._sql, url)
         self._query = query if len(query.split()) > 1 else f"SELECT * FROM {self._quoted(query)}"
@@ -64,7 +65,7 @@ class SqlSource(Source):
         (schema,) = self._snapshot.arrow_schemas.values()
         return {self.name: schema}
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         """The row groups of the snapshot."""
         return [Part(self.name, i, part.first_row, part.rows) for i, part in enumerate(self._snapshot.parts)]
@@ -142,15 +143,18 @@ class SqlSource(Source):
         if array is not None and array.type == target:
             return array
         if array is not None and not is_list(target) and not pa.types.is_nested(array.type):
-            array, problems = convert(array, target)
+            array, problems = convert(array, target, name in self._times)
+            problems.pop("null", None)  # An empty text is null, and the schema tells whether a value may be missing.
             for rule, rows in problems.items():
                 self._found(name, rule, [(first + row, values[row]) for row in rows.tolist()])
             return array
         return pa.array([self._fitted(name, first + i, value, target) for i, value in enumerate(values)], target)
 
     def _fitted(self, name: str, row: int, value: Any, target: pa.DataType) -> Any:
+        if isinstance(value, str) and not value.strip() and not pa.types.is_string(target):
+            return None
         try:
-            return fitted(value, target)
+            return fitted(value, target, name in self._times)
         except Unfit as rule:
             self._found(name, str(rule), [(row, value)])
             return None

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from tfdual.data.arrow_types import is_list
+from tfdual.data.arrow_types import delimiter_of, is_list
 from tfdual.data.faults import Fault, fault
 from tfdual.data.sources.files import Files
 from tfdual.data.sources.source import Block, Part, Source
@@ -34,8 +35,9 @@ _NOT_READ = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.
 class TFRecordSource(Source):
     """Serialised `tf.train.Example`s, parsed in batches.
 
-    A feature that a record lacks is null, or an empty list. Which features there are and how they are stored (bytes,
-    floats or integers) is told by the first 100 records of every file, taken together.
+    A feature that a record lacks is null, or an empty list. Bytes of a list that has a delimiter are one text, several
+    joined by it. Which features there are and how they are stored (bytes, floats or integers) is told by the first 100
+    records of every file, taken together.
 
     Args:
         files: Files.
@@ -69,7 +71,7 @@ class TFRecordSource(Source):
             for label, types in found.items()
         }
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         """The files."""
         return [Part(label) for label in self._paths]
@@ -200,7 +202,10 @@ def _column(values: pa.Array, splits: np.ndarray, field: pa.Field, faults: list[
     lengths = np.diff(splits)
     if is_list(field.type):
         missing = pa.array((lengths == 0) & pa.types.is_fixed_size_list(field.type))
-        return pa.ListArray.from_arrays(pa.array(splits.astype(np.int32)), values, mask=missing)
+        lists = pa.ListArray.from_arrays(pa.array(splits.astype(np.int32)), values, mask=missing)
+        if pa.types.is_binary(values.type) and (delimiter := delimiter_of(field)) is not None:
+            return pc.binary_join(lists, delimiter.encode())
+        return lists
     for row in np.flatnonzero(lengths > 1).tolist():
         held = values[splits[row] : splits[row + 1]].to_pylist()
         faults.append(fault(field.name, "dtype", np.array([row]), [held]))
@@ -232,7 +237,11 @@ def _value(features: Any, field: pa.Field) -> tuple[Any, str | None]:
     kind = features[field.name].WhichOneof("kind") if field.name in features else None
     if kind is None:
         return nothing, None
-    values = pa.array(getattr(features[field.name], kind).value, _STORED[kind][1])
+    held = list(getattr(features[field.name], kind).value)
+    if kind == "bytes_list" and (delimiter := delimiter_of(field)) is not None:
+        text = delimiter.encode().join(held)
+        held = text.split(delimiter.encode()) if text else []
+    values = pa.array(held, _STORED[kind][1])
     converted, problems = convert(values, field.type.value_type if is_list(field.type) else field.type)
     if problems or (not is_list(field.type) and len(values) > 1):
         return nothing, next(iter(problems), "dtype")
