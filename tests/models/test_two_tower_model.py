@@ -17,6 +17,7 @@ from tfdual import (
     LazyAdam,
     MLPBlock,
     Preprocessor,
+    Retriever,
     Schema,
     Tags,
     TwoTowerBlock,
@@ -378,3 +379,42 @@ def test_negatives_that_lack_columns_of_the_item_tower_are_to_be_adapted() -> No
     inputs = batch() | {"shown": tf.constant([[2]] * 6, tf.int64)}
     with pytest.raises(ValueError, match=r"reads the columns \['genres', 'picture'\].*ColumnNegatives.*adapt\(items\)"):
         model.fit(tf.data.Dataset.from_tensors(inputs), verbose=0)
+
+
+@keras.saving.register_keras_serializable("test_two_tower_model")
+class Scaled(keras.layers.Layer):
+    """Numbers of all columns, times one that can be trained."""
+
+    def build(self, input_shape: object = None) -> None:
+        self.factor = self.add_weight((), "ones", name="factor")
+
+    def call(self, inputs: dict) -> dict:
+        return {name: self.factor * each if each.dtype.is_floating else each for name, each in inputs.items()}
+
+    def compute_output_shape(self, input_shape: dict) -> dict:
+        return input_shape
+
+
+def test_what_is_before_the_towers_is_part_of_both_sides(tmp_path: Path) -> None:
+    columns = [
+        ColumnSchema("user_id", [Tags.USER_ID]),
+        ColumnSchema("age", [Tags.USER], dtype="float32"),
+        ColumnSchema("item_id", [Tags.ITEM_ID]),
+        ColumnSchema("price", [Tags.ITEM], dtype="float32"),
+    ]
+    table = {"user_id": [1, 2, 3], "age": [20.0, 30.0, 60.0], "item_id": [7, 8, 9], "price": [1.0, 5.0, 2.0]}
+    rows = read(table, Schema(columns))
+    prep = Preprocessor(rows.schema).adapt(rows)
+    keras.utils.set_random_seed(1)
+    model = TwoTowerModel(TwoTowerBlock(prep.schema, MLPBlock([4], activation="tanh"), pre=Scaled()))
+    model(next(iter(rows.batch(3).map(prep))))
+    space = model.embedding_space(prep)
+    model.towers.pre.factor.assign(3.0)
+    assert model.embedding_space(prep) != space
+    retriever = model.to_retriever(rows.select(rows.schema.select_by_tag(Tags.ITEM)), preprocessor=prep)
+    loaded = Retriever.load(retriever.export(tmp_path / "served"))
+    queries = {name: table[name] for name in ("user_id", "age")}
+    for name, found in retriever.search(queries, k=3).items():
+        np.testing.assert_allclose(loaded.search(queries, k=3)[name], found, rtol=1e-5)
+    ready = prep({name: tf.constant(values) for name, values in table.items()})
+    np.testing.assert_allclose(loaded.embed_query(queries), model.encode_query(ready), rtol=1e-5)

@@ -11,7 +11,7 @@ from tfdual.models.contrastive_objective import Temperature
 from tfdual.models.dual_encoder import DualEncoder
 from tfdual.models.id_column import item_id_of, shared_ids
 from tfdual.models.side import Side
-from tfdual.towers import DualEncoderBlock
+from tfdual.towers import DualEncoderBlock, Tower
 
 
 @register
@@ -73,13 +73,17 @@ class TwoTowerModel(DualEncoder):
 
     @property
     def query_side(self) -> Side:
-        """The query tower."""
-        return Side(self.towers.query.schema.column_names, [self.towers.query])
+        """The query tower, and what is before it."""
+        return self._side(self.towers.query)
 
     @property
     def item_side(self) -> Side:
-        """The item tower."""
-        return Side(self.towers.item.schema.column_names, [self.towers.item])
+        """The item tower, and what is before it."""
+        return self._side(self.towers.item)
+
+    def _side(self, tower: Tower) -> Side:
+        pre = [] if self.towers.pre is None else [self.towers.pre]
+        return Side(tower.schema.column_names, [*pre, tower])
 
     def get_config(self) -> dict:
         return super().get_config() | {"towers": keras.saving.serialize_keras_object(self.towers)}
