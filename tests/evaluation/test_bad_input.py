@@ -144,6 +144,17 @@ def test_a_slice_column_of_many_values_is_refused(values: list) -> None:
         run(queries, scores, options=EvaluationOptions(slices=["user"]))
 
 
+def test_queries_of_nan_are_a_slice_of_their_own() -> None:
+    ages = np.array([3.0, np.nan, 3.0, 7.0, np.nan, 3.0], np.float32)
+    report = run(queries_of(6, batch=4, relevant=ONE_EACH, age=ages), options=EvaluationOptions(slices=["age"]))
+    rows = {"age=3.0": [0, 2, 5], "age=7.0": [3], "age=nan": [1, 4]}
+    assert list(report.slices) == list(rows)
+    for name, places in rows.items():
+        hits = [(SCORES[row] > SCORES[row, row]).sum() < 3 for row in places]
+        assert report.slices[name]["recall@3"] == pytest.approx(np.mean(hits))
+        assert report.slices[name]["queries"] == len(places)
+
+
 def test_a_slice_column_of_lists_is_refused() -> None:
     with pytest.raises(ValueError, match="slice column 'relevant' holds lists"):
         run(queries_of(6, relevant=ONE_EACH), options=EvaluationOptions(slices=["relevant"]))

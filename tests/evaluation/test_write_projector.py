@@ -10,8 +10,12 @@ from tensorboard.plugins.projector import ProjectorConfig
 from tensorboard.plugins.projector.projector_plugin import _read_tensor_tsv_file
 
 import tfdual
+from tests.features.text.tiny_model import PIECES
 from tfdual import ColumnSchema, Preprocessor, Rows, Schema, Tags, TwoTowerModel
 from tfdual.evaluation import write_projector
+from tfdual.features import TextEncoder
+from tfdual.features.text import TextTransformer, WordPieceTokenizer
+from tfdual.models import LateInteractionModel
 
 FILES = {"items.tsv", "items_metadata.tsv", "projector_config.pbtxt"}
 
@@ -82,3 +86,20 @@ def test_what_fails_leaves_the_earlier_files(
     with pytest.raises(ValueError, match="Raw rows need the preprocessor"):
         write_projector(tmp_path, model, items)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_items_of_several_vectors_are_refused(tmp_path: Path) -> None:
+    schema = Schema(
+        [
+            ColumnSchema("question", [Tags.USER, Tags.TEXT], dtype="string"),
+            ColumnSchema("title", [Tags.ITEM, Tags.TEXT], dtype="string"),
+            ColumnSchema("item_id", [Tags.ITEM_ID]),
+        ]
+    )
+    transformer = TextTransformer(len(PIECES), num_layers=1, num_heads=1, dim=4, feed_forward_dim=4, max_length=20)
+    encoder = TextEncoder(WordPieceTokenizer(PIECES), transformer, max_length=20)
+    late = LateInteractionModel(schema, encoder, dim=3, query_length=8, item_length=9, sampling_correction=False)
+    items = tf.data.Dataset.from_tensors({"item_id": [1, 2], "title": ["tea", "milk"]})
+    with pytest.raises(ValueError, match=r"one vector an item, \(items, dim\). This model's.* the shape \(2, \d, 3\)"):
+        write_projector(tmp_path, late, items)
+    assert not list(tmp_path.iterdir())

@@ -67,6 +67,18 @@ def test_limit_works_in_a_graph_and_keeps_junk_out(name: str, compiled: bool) ->
     np.testing.assert_allclose(found, tape.gradient(loss, eager), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("name", PAIRED)
+def test_limit_above_a_number_of_candidates_that_a_graph_does_not_know_is_no_limit(name: str, compiled: bool) -> None:
+    scores, labels, *_ = example()
+
+    @tf.function(jit_compile=compiled, input_signature=[tf.TensorSpec([None, None])] * 2)
+    def loss(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        return PAIRED[name](scores, labels, max_positives=100)
+
+    assert float(loss(scores, labels.astype("float32"))) == pytest.approx(float(PAIRED[name](scores, labels)), rel=1e-5)
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 @pytest.mark.parametrize("name", PAIRED)
 def test_limit_below_one_is_refused(name: str, limit: int) -> None:

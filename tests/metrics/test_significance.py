@@ -93,6 +93,20 @@ def test_small_p_values_are_as_rare_as_they_say_where_there_is_no_difference() -
     assert 1 <= sum(p < 0.05 for p in p_values) <= 22
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_p_value_of_rounded_tenths_is_that_of_the_integers(dtype: type) -> None:
+    rng = np.random.default_rng(10)
+    for queries in (12, 60):
+        first, second = rng.integers(0, 11, (2, queries))
+        rounded = paired_test((first / 10).astype(dtype), (second / 10).astype(dtype), samples=2000)
+        assert rounded.p_value == paired_test(first, second, samples=2000).p_value
+
+
+def test_hits_may_be_bool() -> None:
+    first, second = np.random.default_rng(11).random((2, 40)) < 0.5
+    assert paired_test(first, second) == paired_test(first.astype(float), second.astype(float))
+
+
 @pytest.mark.parametrize("second", [np.zeros(2), np.zeros((3, 1))])
 def test_queries_that_differ_in_number_are_refused(second: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"needs two arrays of one value a query.*Received shapes \(3,\)"):

@@ -14,7 +14,8 @@ ROWS, WIDTH = 6, 3
 
 def table(seed: int = 0, width: int = WIDTH) -> keras.Variable:
     values = np.random.default_rng(seed).normal(size=(ROWS, width)).astype("float32")
-    return keras.Variable(values, name="embeddings")
+    with keras.name_scope("items"):
+        return keras.Variable(values, name="embeddings")
 
 
 def sparse(rows: list[int], seed: int, width: int = WIDTH) -> tf.IndexedSlices:

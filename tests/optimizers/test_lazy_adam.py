@@ -42,6 +42,18 @@ def test_every_row_in_the_batch_with_weight_decay_gives_keras_adamw() -> None:
     np.testing.assert_allclose(after(LazyAdam(**SETTINGS, weight_decay=0.2), gradients), wanted, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype, rtol", [("bfloat16", 0.03), ("float16", 0.004), ("float64", 1e-6)])
+def test_variable_of_another_precision_moves_as_one_of_float32(dtype: str, rtol: float) -> None:
+    moved = {}
+    for kind in ("float32", dtype):
+        variable, optimizer = keras.Variable(np.zeros((ROWS, WIDTH)), dtype=kind), LazyAdam(0.01, epsilon=1e-3)
+        for seed in range(3):
+            optimizer.apply([tf.cast(dense(sparse([0, 2, 2], seed)), kind)], [variable])
+        moved[kind] = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float64"))
+    assert (np.abs(moved["float32"][[0, 2]]) > 1e-3).all()
+    np.testing.assert_allclose(moved[dtype], moved["float32"], rtol=rtol, atol=1e-4)
+
+
 def test_learning_rate_schedule_is_followed() -> None:
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [0.1, 0.01, 0.0])
     variable, optimizer = table(), LazyAdam(schedule)

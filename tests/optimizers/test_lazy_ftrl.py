@@ -40,6 +40,19 @@ def test_defaults_are_those_of_keras_ftrl() -> None:
     np.testing.assert_allclose(after(LazyFtrl(), gradients), after(keras.optimizers.Ftrl(), gradients), rtol=1e-5)
 
 
+@pytest.mark.parametrize("l1", [0.0, L1])
+def test_value_stays_until_a_gradient_is_not_zero(l1: float) -> None:
+    optimizer = LazyFtrl(ALPHA, initial_accumulator_value=0.0, l1_regularization_strength=l1)
+    variable = table()
+    gradient = np.zeros((ROWS, WIDTH), "float32")
+    gradient[2, 1] = 2.0
+    wanted = variable.numpy()
+    z = 2.0 - 2.0 / ALPHA * wanted[2, 1]
+    wanted[2, 1] = 0.0 if abs(z) <= l1 else -(z - math.copysign(l1, z)) / (2.0 / ALPHA)
+    optimizer.apply([gradient], [variable])
+    np.testing.assert_allclose(variable.numpy(), wanted, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -104,6 +104,14 @@ def test_bytes_are_relevant_as_their_strings() -> None:
     assert choose_weight(first, second, [[b"d"]], k=1, steps=2).means == {0.0: 1.0, 0.5: 0.0, 1.0: 0.0}
 
 
+@pytest.mark.parametrize("relevant", [[["7"], ["8"]], [[7], ["8"]]])
+def test_relevant_ids_of_another_type_are_refused(relevant: list) -> None:
+    lists = Neighbours([[7, 8], [8, 7]], [[0.9, 0.8], [0.5, 0.4]])
+    assert choose_weight(lists, lists, [[7], [8]], k=1).means[0.5] == 1.0
+    with pytest.raises(TypeError, match="integers and those of others strings. Give all in one type"):
+        choose_weight(lists, lists, relevant)
+
+
 @pytest.mark.parametrize(
     ("relevant", "arguments"),
     [([["a"]], {"k": 0}), ([["a"]], {"steps": 0}), ([], {}), ([[]], {}), ([["a"], ["b"]], {})],

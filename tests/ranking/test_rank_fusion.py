@@ -132,6 +132,11 @@ def test_bytes_and_str_are_one_type() -> None:
     assert reciprocal_rank_fusion([first, [["b", "ä"]], np.array([[b"b"]])]).ids.tolist() == [["b", "ä"]]
 
 
+def test_unsigned_ids_within_int64_are_ids() -> None:
+    found = reciprocal_rank_fusion([np.array([[2**63 - 1, 7]], np.uint64)]).ids
+    assert (found.dtype, found.tolist()) == (np.int64, [[2**63 - 1, 7]])
+
+
 def test_queries_without_anything_have_empty_places() -> None:
     found = reciprocal_rank_fusion([[[1, 2], [-1, -1]], [[-1], [-1]]])
     assert found.ids.tolist() == [[1, 2], [-1, -1]]
@@ -152,6 +157,7 @@ def test_queries_without_anything_have_empty_places() -> None:
         ([[[1]], [["a"]]], TypeError, "in one type"),
         ([[[1, 2]], [[3, 3]]], ValueError, "List 1 of query 0 holds 3 twice"),
         ([[[1.5]]], TypeError, "int64 or strings"),
+        ([np.array([[2**63 + 5]], np.uint64)], ValueError, "Received 9223372036854775813, which is over int64"),
         ([np.array([[None]], object)], TypeError, "Received None"),
     ],
 )

@@ -106,9 +106,9 @@ class Scorecard:
         per_query = _joined(self._values[""])
         slices = {name: _joined(self._values[name]) for name in self._masks}
         for column, parts in self._labels.items():
-            labels = np.concatenate(parts)
-            for label in np.unique(labels):
-                slices[f"{column}={label}"] = {name: values[labels == label] for name, values in per_query.items()}
+            labels, codes = np.unique(np.concatenate(parts), return_inverse=True)  # NaN is one label
+            for code, label in enumerate(labels):
+                slices[f"{column}={label}"] = {name: values[codes == code] for name, values in per_query.items()}
         shown = {name: per_query.pop(name) for name in [*per_query] if name.startswith("popularity")}
         whole = {f"coverage@{k}": coverage(exposures) for k, exposures in self._exposures.items()}
         if self._counts is not None:

@@ -38,7 +38,7 @@ def write_projector(
 
     Args:
         folder: path. Made where it is missing.
-        model: DualEncoder.
+        model: DualEncoder, of one vector an item.
         items: one row an item: raw rows of `tfdual.read`, or a dataset of model-ready batches.
         preprocessor: Preprocessor, for raw rows. Defaults to `None`.
         columns: names of the columns of `items` to show beside the id. The values of a list are joined by commas; tabs
@@ -48,7 +48,8 @@ def write_projector(
         The path of `projector_config.pbtxt`.
 
     Raises:
-        ValueError: a column is missing, there is no item, or raw rows come without a preprocessor.
+        ValueError: a column is missing, there is no item, an item is several vectors, or raw rows come without a
+            preprocessor.
         OSError: the folder can't be written.
     """
     folder = Path(folder)
@@ -78,6 +79,11 @@ def _write(
         labels.write("\t".join(map(_plain, names)) + "\n")
     rows = 0
     for batch, embeddings in batches:
+        if embeddings.ndim != 2:
+            raise ValueError(
+                "The projector shows one vector an item, (items, dim). This model's item tower gives the shape "
+                f"{embeddings.shape}. Write a model of one vector an item, such as a TwoTowerModel."
+            )
         np.savetxt(vectors, embeddings, fmt="%.9g", delimiter="\t")
         shown = [_texts(batch, name) for name in names]
         labels.writelines("\t".join(line) + "\n" for line in zip(*shown, strict=True))

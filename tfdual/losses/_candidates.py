@@ -107,7 +107,7 @@ def positive_scores(candidates: Candidates, max_positives: int | None) -> tuple[
     if max_positives < 1:
         raise ValueError(f"max_positives needs to be 1 or more, or None for all. Received {max_positives}.")
     size = candidates.scores.shape[1]
-    count = max_positives if size is None else min(max_positives, size)
+    count = ops.minimum(max_positives, ops.shape(candidates.scores)[1]) if size is None else min(max_positives, size)
     _, places = ops.top_k(ops.where(candidates.positive, -candidates.scores, -float("inf")), count)
     scores, positive = (ops.take_along_axis(of, places, axis=1) for of in (candidates.scores, candidates.positive))
     return scores, positive

@@ -95,6 +95,8 @@ def paired_test(first: np.ndarray, second: np.ndarray, samples: int = 10_000, se
     Reference: Smucker et al., 2007, "A comparison of statistical significance tests for information retrieval
     evaluation"
     """
+    rounding = max(np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0 for values in (first, second))
+    first, second = first.astype(np.float64), second.astype(np.float64)
     if first.shape != second.shape or first.ndim != 1 or not len(first) or samples < 1:
         raise ValueError(
             "paired_test() needs two arrays of one value a query and samples >= 1. "
@@ -102,13 +104,14 @@ def paired_test(first: np.ndarray, second: np.ndarray, samples: int = 10_000, se
         )
     differences = first - second
     observed = float(differences.mean())
+    tie = max(1e-12, rounding) * (np.abs(first) + np.abs(second)).sum()
     moving = differences[differences != 0]
     rng = np.random.default_rng(seed)
     extreme = 0
     for chosen in _chunks(samples, len(moving)):
         signs = rng.integers(0, 2, size=(chosen, len(moving)), dtype=np.int8) * 2 - 1
         sums = signs @ moving
-        extreme += int((np.abs(sums) >= abs(moving.sum()) - 1e-12 * len(first)).sum())
+        extreme += int((np.abs(sums) >= abs(moving.sum()) - tie).sum())
     low, high = bootstrap_interval(differences, seed=seed).tolist()
     p_value = (extreme + 1) / (samples + 1)
     return PairedTest(float(first.mean()), float(second.mean()), observed, (low, high), p_value)

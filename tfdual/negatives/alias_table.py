@@ -8,10 +8,10 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Draw a place `i` uniformly and `u` in [0, 1): the outcome is `i` if `u < accept[i]`, else `alias[i]`.
 
-    Places of less than the mean weight are light, the others heavy. In the order of places, each light one is filled up
-    by the first heavy one that has some left; a heavy one that sinks below the mean is filled up by the next heavy one.
-    Cumulative sums of what the light ones lack and of what the heavy ones have beyond the mean say which that is,
-    without a loop.
+    Places of less than the mean weight are light, those of more are heavy; one of the mean itself is left alone. In the
+    order of places, each light one is filled up by the first heavy one that has some left; a heavy one that sinks below
+    the mean is filled up by the next heavy one. Cumulative sums of what the light ones lack and of what the heavy ones
+    have beyond the mean say which that is, without a loop.
 
     Args:
         weights: float64 `(n,)`, at least 0, at least one above 0.
@@ -24,7 +24,7 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     scaled = weights * (len(weights) / weights.sum())
     accept, alias = np.ones(len(weights), np.float32), np.arange(len(weights), dtype=np.int32)
-    light, heavy = np.flatnonzero(scaled < 1), np.flatnonzero(scaled >= 1)
+    light, heavy = np.flatnonzero(scaled < 1), np.flatnonzero(scaled > 1)
     if not len(light) or not len(heavy):
         return accept, alias
     lacking, beyond = np.cumsum(1 - scaled[light]), np.cumsum(scaled[heavy] - 1)

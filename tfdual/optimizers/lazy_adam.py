@@ -58,10 +58,11 @@ class LazyAdam(LazyOptimizer):
         momentum, velocity = slots
         momentum = momentum + (gradient - momentum) * (1 - self.beta_1)
         velocity = velocity + (ops.square(gradient) - velocity) * (1 - self.beta_2)
-        step = ops.cast(self.iterations + 1, value.dtype)
-        correction = ops.sqrt(1 - ops.power(ops.cast(self.beta_2, value.dtype), step))
-        rate = rate * correction / (1 - ops.power(ops.cast(self.beta_1, value.dtype), step))
-        return value - rate * momentum / (ops.sqrt(velocity) + self.epsilon), momentum, velocity
+        wide = keras.backend.result_type(value.dtype, "float32")  # in bfloat16, 0.999 is 1
+        step = ops.cast(self.iterations + 1, wide)
+        correction = ops.sqrt(1 - ops.power(ops.cast(self.beta_2, wide), step))
+        rate = ops.cast(rate, wide) * correction / (1 - ops.power(ops.cast(self.beta_1, wide), step))
+        return value - ops.cast(rate, value.dtype) * momentum / (ops.sqrt(velocity) + self.epsilon), momentum, velocity
 
     def get_config(self) -> dict:
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

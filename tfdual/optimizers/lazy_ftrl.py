@@ -17,7 +17,7 @@ class LazyFtrl(LazyOptimizer):
 
     `n' = n + g^2`, `z = z + g + 2 * shrinkage * w - (n'^-power - n^-power) / learning_rate * w`, and
     `w = (clip(z, -l1, l1) - z) / (n'^-power / learning_rate + 2 * l2 + beta / learning_rate)`: weights whose `z` is
-    no larger than `l1` become 0 exactly.
+    no larger than `l1` become 0 exactly. Where the divisor is 0, the weight stays.
 
     For dense gradients it is Keras's `Ftrl`. For sparse ones (`tf.IndexedSlices`) repeated rows are summed, and an
     absent row stays as it is, also where Keras's would set it to what its `z` says: an initial value is replaced
@@ -81,7 +81,8 @@ class LazyFtrl(LazyOptimizer):
         linear = linear + shrunk - (root - root_before) / rate * value
         quadratic = (root + self.beta) / rate + 2 * self.l2_regularization_strength
         bound = self.l1_regularization_strength
-        return (ops.clip(linear, -bound, bound) - linear) / quadratic, accumulator, linear
+        solved = ops.divide_no_nan(ops.clip(linear, -bound, bound) - linear, quadratic)
+        return ops.where(quadratic == 0, value, solved), accumulator, linear
 
     def _arguments(self) -> dict[str, float]:
         return {

@@ -28,15 +28,17 @@ class RowwiseAdagrad(LazyOptimizer):
         initial_accumulator_value: float, 0 or more. What accumulators start from. Defaults to 0.1.
         epsilon: float. Defaults to 1e-7.
         tables: str. A pattern of the paths of tables, in which `*` stands for any letters, also for `/`. Defaults to
-            "*embeddings", as Keras's `Embedding` and all tables of this library call their weight.
+            "*/embeddings", as Keras's `Embedding` and the tables of columns in this library call their weight. That of
+            a text encoder's tokens is `"*/tokens"`.
 
     Raises:
         ValueError: `initial_accumulator_value` is below 0.
 
     Example:
-        >>> table, kernel = keras.Variable(ops.ones((9, 4)), name="embeddings"), keras.Variable(ops.ones((4, 2)))
+        >>> table, kernel = keras.layers.Embedding(9, 4), keras.Variable(ops.ones((4, 2)))
+        >>> table.build()
         >>> optimizer = RowwiseAdagrad(0.1)
-        >>> optimizer.build([table, kernel])
+        >>> optimizer.build([table.embeddings, kernel])
         >>> [tuple(variable.shape) for variable in optimizer.variables[2:]]
         [(9, 1), (4, 2)]
 
@@ -49,7 +51,7 @@ class RowwiseAdagrad(LazyOptimizer):
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        tables: str = "*embeddings",
+        tables: str = "*/embeddings",
         name: str = "rowwise_adagrad",
         **kwargs: Any,
     ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from tfdual.index import Neighbours
 from tfdual.metrics import ndcg
 from tfdual.ranking.rank_fusion import weighted_fusion
-from tfdual.ranking.ranked_ids import ranked_ids
+from tfdual.ranking.ranked_ids import check_one_type, ranked_ids
 
 Metric = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
@@ -56,6 +56,7 @@ def choose_weight(
     Raises:
         ValueError: k or steps below 1; not a list of relevant ids for each query, or an empty one; and as for
             `weighted_fusion`.
+        TypeError: ids of different types, among the lists or the relevant ones.
 
     Example:
         >>> vectors = Neighbours([[7, 8, 9]], [[0.9, 0.8, 0.1]])
@@ -70,7 +71,9 @@ def choose_weight(
             f"Each of the {len(first[0])} queries has relevant ids. Received {len(relevant)} lists, the shortest of "
             f"{min(map(len, relevant), default=0)}. Leave out queries without any."
         )
-    wanted = [frozenset(ranked_ids(list(ids)).tolist()) for ids in relevant]
+    answers = [ranked_ids(list(ids)) for ids in relevant]
+    check_one_type([ranked_ids(first[0]), ranked_ids(second[0]), *answers])
+    wanted = [frozenset(ids.tolist()) for ids in answers]
     counts = np.array([len(ids) for ids in wanted])
     means: dict[float, float] = {}
     for step in range(steps + 1):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfdual.index import Neighbours
-from tfdual.ranking.ranked_ids import padding, ranked_ids
+from tfdual.ranking.ranked_ids import check_one_type, padding, ranked_ids
 
 NORMALISATIONS = ("min-max", "z-score", None)
 TOLERANCE = 1e-5
@@ -32,8 +32,8 @@ def reciprocal_rank_fusion(
         -1 or `""`, and the score -inf.
 
     Raises:
-        ValueError: no list; lists of different numbers of queries; a list that holds an item twice; a `k`, weights or
-            `depth` as above.
+        ValueError: no list; lists of different numbers of queries; a list that holds an item twice, or an id over
+            int64; a `k`, weights or `depth` as above.
         TypeError: ids of different types.
 
     Example:
@@ -179,8 +179,7 @@ def _checked_ids(rankings: Sequence[Any]) -> list[np.ndarray]:
         shapes = [ids.shape for ids in lists]
         raise ValueError(f"Fusion takes lists of ids (queries, depth), of the same queries. Received shapes {shapes}.")
     filled = [ids for ids in lists if ids.size]
-    if len({ids.dtype.kind for ids in filled}) > 1:
-        raise TypeError("The ids of some lists are integers and those of others strings. Give all in one type.")
+    check_one_type(filled)
     kind = filled[0].dtype if filled else lists[0].dtype
     for number, ids in enumerate(lists):
         ordered = np.sort(ids, axis=1)

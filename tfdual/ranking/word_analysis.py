@@ -22,7 +22,8 @@ LANGUAGES = (
     "swedish",
     "turkish",
 )
-_IDENTIFIER = re.compile(r"\w*(?:_|[a-z][A-Z])\w*")
+_WORD = re.compile(r"\w+")
+_SEAM = re.compile(r"_|[a-z][A-Z]")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -89,5 +90,5 @@ def required_bm25s() -> ModuleType:
 
 
 def _with_parts(text: str) -> str:
-    parts = [part for identifier in _IDENTIFIER.findall(text) for part in _PART.findall(identifier)]
+    parts = [part for word in _WORD.findall(text) if _SEAM.search(word) for part in _PART.findall(word)]
     return " ".join([text, *parts])
