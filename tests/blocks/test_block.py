@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfdual import Block, ColumnSchema, InputBlock, L2Norm, MLPBlock, ParallelBlock, Schema, SequentialBlock, Tags
-from tfdual.blocks import AsTabular, Filter, ResidualBlock
+from tfdual.blocks import AsTabular, Debug, Filter, ResidualBlock
 
 X = tf.constant([[1.0, 2.0], [3.0, -4.0]])
 COLUMNS = Schema(
@@ -75,6 +75,36 @@ def test_branches_take_what_they_filter_and_the_rest_is_added_on_request() -> No
 def test_rest_of_a_branch_that_takes_everything_is_refused() -> None:
     with pytest.raises(ValueError, match=r"takes every input, so there is no rest to add. Begin it with a Filter"):
         scale(1.0).connect_branch(scale(2.0), add_rest=True)
+
+
+def test_two_branches_of_one_name_are_refused() -> None:
+    start, same = scale(1.0), {"name": "same"}
+    with pytest.raises(ValueError, match=r"different names. Received \['same', 'same'\]"):
+        start.connect_branch(MLPBlock([2], **same), MLPBlock([3], **same))
+    with pytest.raises(ValueError, match=r"different names. Received \['rest', 'rest'\]"):
+        start.connect_branch(Filter(["a"], name="rest"), add_rest=True)
+    for of_one_name in (MLPBlock([2], name="shortcut"), MLPBlock([2], name="deep")):
+        with pytest.raises(ValueError, match=r"different names. Received \['shortcut', 'shortcut'\]"):
+            start.connect_with_shortcut(of_one_name, block_outputs_name="shortcut")
+    with pytest.raises(ValueError, match=r"different names. Received \['shortcut', 'shortcut'\]"):
+        start.repeat_in_parallel(names=["shortcut"], residual=True)
+    with pytest.raises(ValueError, match=r"different names. Received \['a', 'a'\]"):
+        start.repeat_in_parallel(names=["a", "a"])
+
+
+def test_columns_are_read_behind_what_hands_them_on() -> None:
+    ages = COLUMNS.select_by_name("age")
+    read = InputBlock(ages, aggregation="concat") >> scale(2.0)
+    for block in (read.connect_debug_block(append=False), ages >> read, SequentialBlock([Debug(), Filter(ages), read])):
+        assert block.is_input
+        assert block.schema == ages
+        both = block.set_schema(COLUMNS.select_by_tag(Tags.ITEM))
+        assert both.schema.column_names == ["price", "size"]
+        found = both({"price": tf.constant([1.0]), "size": tf.constant([3.0]), "other": tf.constant([5.0])})
+        np.testing.assert_array_equal(found, [[2, 6]])
+        assert block.schema == ages
+    assert not SequentialBlock([Debug(), scale(2.0)]).is_input
+    assert not SequentialBlock([Debug()]).is_input
 
 
 def test_prepare_puts_all_that_it_is_given_before_the_block() -> None:

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfdual import MLPBlock
-from tfdual.blocks import Cond
+from tfdual.blocks import Cond, MapValues
 
 X = tf.constant([[1.0, 2.0]])
 
@@ -29,3 +29,20 @@ def test_different_output_shapes_are_refused() -> None:
         Cond(more_than(1.0), MLPBlock([3]), MLPBlock([4]))(X)
     with pytest.raises(ValueError, match="true and false branches must return the same output shape"):
         Cond(more_than(1.0), MLPBlock([3]))(X)
+
+
+def test_without_false_ids_stay_integers_and_named_inputs_named() -> None:
+    ids = tf.constant([[2**24 + 1]], tf.int64)
+    never = keras.layers.Lambda(lambda inputs: False, output_shape=())
+    found = Cond(never, keras.layers.Identity())({"ids": ids, "x": X})
+    assert found["ids"].dtype == tf.int64
+    np.testing.assert_array_equal(found["ids"], ids)
+    np.testing.assert_array_equal(found["x"], X)
+    assert Cond(never, keras.layers.Identity())(ids).dtype == tf.int64
+
+
+def test_named_outputs_of_different_shapes_are_refused() -> None:
+    wider = MapValues(keras.layers.Dense(3))
+    assert wider.compute_output_shape({"x": (None, 2)}) == {"x": (None, 3)}
+    with pytest.raises(ValueError, match="true and false branches must return the same output shape"):
+        Cond(keras.layers.Lambda(lambda inputs: True, output_shape=()), wider)({"x": X})

@@ -79,3 +79,13 @@ def test_named_vectors_are_concatenated_in_the_order_of_their_names() -> None:
 def test_sizes_below_1_are_refused(arguments: dict) -> None:
     with pytest.raises(ValueError, match=rf"needs an integer {next(iter(arguments))} >= 1. Received"):
         CrossBlock(**arguments)
+
+
+def test_initializer_may_be_a_function() -> None:
+    def halves(shape: tuple, dtype: str) -> tf.Tensor:
+        return tf.fill(shape, tf.cast(0.5, dtype))
+
+    layer = CrossBlock(depth=2, low_rank_dim=1, use_bias=False, kernel_initializer=halves)
+    layer(INPUTS)
+    assert len(layer.weights) == 4
+    assert all((weight.numpy() == 0.5).all() for weight in layer.weights)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdual import ColumnSchema, InputBlock, Schema, Tags, Tower
-from tfdual.blocks import MapValues, MLPBlock, ParallelBlock, SequentialBlock
+from tfdual.blocks import Block, Debug, Filter, MapValues, MLPBlock, ParallelBlock, SequentialBlock
 from tfdual.fusion import ConcatFusion, PoolingFusion
 
 INPUTS = tf.constant([[1.0, -2.0], [3.0, 4.0]])
@@ -168,3 +168,13 @@ def test_several_branches_that_read_columns_are_not_put_on_another_schema() -> N
         ParallelBlock({"user": user, "item": item}, name="sides").set_schema(COLUMNS)
     block = ParallelBlock({"user": user, "plain": keras.layers.Identity()}).set_schema(COLUMNS)
     assert block.schema == COLUMNS
+
+
+@pytest.mark.parametrize("pre", [Debug(), Filter(["age"])])
+def test_branches_read_columns_behind_a_pre_that_hands_them_on(pre: Block) -> None:
+    ages = COLUMNS.select_by_name("age")
+    block = ParallelBlock({"one": InputBlock(ages)}, pre=pre, aggregation="concat")
+    assert block.schema == ages
+    other = block.set_schema(COLUMNS.select_by_name("price"))
+    assert other.schema.column_names == ["price"]
+    np.testing.assert_array_equal(other({"price": tf.constant([3.0])}), [[3]])

@@ -11,6 +11,7 @@ from tfdual.features import (
     AttentionPooling,
     EmbeddingTable,
     GRUEncoder,
+    OneHotEncoder,
     QuotientRemainderTable,
     TransformerEncoder,
 )
@@ -157,6 +158,17 @@ def test_weights_weigh_the_ids_of_their_list_and_are_no_feature() -> None:
         encoder({name: values for name, values in INPUTS.items() if name != "stars"})
 
 
+def test_weights_come_with_the_columns_that_are_selected() -> None:
+    columns = Schema([WITH_STARS["age"], WITH_STARS["likes"].with_tags([Tags.USER]), WITH_STARS["stars"]])
+    of_user = FeatureEncoder.from_schema(columns, Tags.USER, embedding_options=OPTIONS, combiners={"likes": "mean"})
+    by_name, by_tag = stars(combiners={"likes": "mean"}).select_by_name("likes"), of_user.select_by_tag(Tags.USER)
+    for encoder in (of_user, by_name, by_tag):
+        assert encoder.schema.column_names == ["likes", "stars"]
+        found = encoder({"likes": INPUTS["likes"], "stars": INPUTS["stars"]})
+        rows = encoder.tables["item_id"].embeddings.numpy()
+        np.testing.assert_allclose(found["likes"][0], (rows[1] + 3 * rows[2]) / 4, rtol=1e-5)
+
+
 def test_a_name_goes_before_a_tag_and_a_tag_before_a_kind() -> None:
     encoder = stars(
         encoders={
@@ -297,3 +309,21 @@ def test_attention_takes_an_unknown_id_of_a_padded_list_for_an_entry_as_the_tabl
     }
     vectors = encoder.set_aggregation(None)(padded)
     np.testing.assert_allclose(encoder(padded), encoder.aggregation(vectors), rtol=1e-5, atol=1e-6)
+
+
+def test_a_choice_for_a_column_is_not_one_for_what_is_tagged_by_the_same_word() -> None:
+    user = ColumnSchema("user", [Tags.CATEGORICAL], domain("user", 10))
+    schema = Schema([user, ColumnSchema("age", [Tags.USER], dtype="float32")])
+    encoder = FeatureEncoder(schema, encoders={"user": OneHotEncoder(10)})
+    for each in (encoder, encoder.set_aggregation(None)):
+        outputs = each({"user": tf.constant([3]), "age": tf.constant([7.0])})
+        np.testing.assert_array_equal(outputs["user"], np.eye(10)[[3]])
+        np.testing.assert_array_equal(outputs["age"], [[7]])
+
+
+def test_a_choice_for_a_column_is_not_one_for_a_kind() -> None:
+    columns = [ColumnSchema("dense", dtype="float32"), ColumnSchema("age", dtype="float32")]
+    outputs = FeatureEncoder(Schema(columns), encoders={"dense": keras.layers.Rescaling(2.0)})(
+        {"dense": tf.constant([3.0]), "age": tf.constant([7.0])}
+    )
+    assert [outputs[name].numpy().tolist() for name in ("dense", "age")] == [[[6]], [[7]]]

@@ -67,3 +67,13 @@ def test_output_has_the_width_of_the_concatenation() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CrossFusion(**arguments)
+
+
+def test_initializer_may_be_a_function() -> None:
+    def halves(shape: tuple, dtype: str) -> tf.Tensor:
+        return tf.fill(shape, tf.cast(0.5, dtype))
+
+    layer = CrossFusion(depth=2, low_rank_dim=1, use_bias=False, kernel_initializer=halves)
+    layer(VECTORS)
+    assert len(layer.weights) == 4
+    assert all((weight.numpy() == 0.5).all() for weight in layer.weights)

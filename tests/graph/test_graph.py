@@ -93,6 +93,27 @@ def test_graphs_add_up() -> None:
     assert pairs(both, ("item", "has", "genre")) == [(5, 1, 1)]
 
 
+def test_columns_that_are_added_later_stand_beside_those_before() -> None:
+    rows = {"item": np.array([1, 2]), "price": np.array([5.0, 7.0]), "tags": tf.ragged.constant([[1], [2, 3]])}
+    one = Graph({"item": 3}, {}).with_columns("item", [rows])
+    both = one.with_columns("item", [{"item": rows["item"], "size": np.array([1, 2]), "tags": np.array([8, 9])}])
+    found = {name: array.tolist() for name, array in both.columns["item"].items()}
+    wanted = {"dense:item": [0, 1, 2], "dense:price": [0, 5, 7], "dense:size": [0, 1, 2], "dense:tags": [0, 8, 9]}
+    assert found == wanted
+
+
+def test_columns_of_graphs_add_up_unless_they_differ() -> None:
+    def graph(**columns: list) -> Graph:
+        return Graph({"item": 3}, {}).with_columns("item", [{"item": np.array([1, 2])} | columns])
+
+    both = graph(price=np.array([5, 7])) + graph(size=np.array([1, 2]), price=np.array([5, 7]))
+    found = {name: array.tolist() for name, array in both.columns["item"].items()}
+    assert found == {"dense:item": [0, 1, 2], "dense:price": [0, 5, 7], "dense:size": [0, 1, 2]}
+    for other in (np.array([5, 8]), tf.ragged.constant([[5], [7]])):
+        with pytest.raises(ValueError, match=r"Both graphs have columns \['price'\] of 'item', and not the same"):
+            graph(price=np.array([5, 7])) + graph(price=other)
+
+
 def test_degrees_count_both_ends_of_every_edge() -> None:
     graph = small_graph(weighted=True)
     for node_type, degrees in degrees_by_hand(graph).items():

@@ -400,6 +400,27 @@ def test_loaded_model_gives_the_same_and_trains_on_as_this_one(sampled: bool, tm
     require_equal_training(loaded, made, data)
 
 
+@pytest.mark.parametrize("make", [lambda: GCN([5, DIM]), lambda: GraphSAGE([5, 3])])
+def test_an_encoder_that_is_frozen_before_it_has_weights_stays_frozen(make: object, tmp_path: Path) -> None:
+    encoder = make()
+    encoder.trainable = False
+    made = column_model(encoder)
+    made.compile(LazyAdam(0.05))
+    before = [weight.numpy() for weight in encoder.weights]
+    made.fit(tf.data.Dataset.from_tensor_slices(liked()).batch(8), verbose=0)
+    made.save_weights(tmp_path / "own.weights.h5")
+    again = GraphModel.from_config(made.get_config())
+    again.build()
+    again.load_weights(tmp_path / "own.weights.h5")
+    for each in (made, again):
+        frozen = {id(weight) for weight in each.nodes.encoder.weights}
+        assert frozen
+        assert each.trainable_weights
+        assert not frozen & {id(weight) for weight in each.trainable_weights}
+        for found, wanted in zip(each.nodes.encoder.weights, before, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
 def test_a_graph_of_items_and_genres_reaches_the_items() -> None:
     rows = {"item_id": np.arange(1, ITEMS), "genre": np.arange(1, ITEMS) % 3 + 1}
     schema = Schema([*SCHEMA, ColumnSchema("genre", [Tags.ITEM, Tags.CATEGORICAL], domain("genre", 4))])

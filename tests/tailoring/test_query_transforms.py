@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.sample_columns import domain
+from tfdual import ColumnSchema, InputBlock, Schema, Tags, Tower
 from tfdual.tailoring import (
     LinearTransform,
     LowRankTransform,
     OrthogonalTransform,
     ScaleTransform,
+    TransformedQuery,
 )
 from tfdual.tailoring.query_transform import QueryTransform
+from tfdual.tailoring.tower_score import TowerScore
 
 DIM = 4
 QUERIES = np.random.default_rng(0).normal(size=(5, DIM)).astype("float32")
@@ -130,3 +134,25 @@ def test_bad_arguments_are_refused() -> None:
         ScaleTransform().matrix()
     with pytest.raises(ValueError, match="There are no keys"):
         with_weights(ScaleTransform()).matrix(1)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_columns_reach_the_encoders_of_a_query_as_exact_as_they_are(policy: str) -> None:
+    column, key = ColumnSchema("x", dtype="float32"), ColumnSchema("key", [Tags.CATEGORICAL], domain("key", 5))
+    from_there = keras.layers.Rescaling(1.0, offset=-99_999.0, dtype="float32")
+    features = InputBlock(Schema([column]), encoders={"x": from_there}, aggregation="concat")
+    block = TransformedQuery(features, ScaleTransform(keys=5), key, dtype=policy)
+    score = TowerScore(Tower(features), "item", dtype=policy)
+    inputs = {"x": tf.constant([100_000.0, 100_001.0])}
+    np.testing.assert_array_equal(block(inputs | {"key": tf.constant([1, 2])}), [[1], [2]])
+    np.testing.assert_array_equal(score(inputs | {"item": tf.constant([[1.0], [1.0]])}), [1, 2])
+
+
+def test_a_rotation_is_one_where_numbers_are_float64() -> None:
+    transform, before = with_weights(OrthogonalTransform()), keras.config.floatx()
+    wanted = transform(QUERIES)
+    keras.config.set_floatx("float64")
+    try:
+        np.testing.assert_array_equal(transform(QUERIES), wanted)
+    finally:
+        keras.config.set_floatx(before)

@@ -9,6 +9,7 @@ import keras
 from tfdual import blocks  # what joins blocks are blocks: a circle by nature
 from tfdual._build import deserialized, fresh_copy
 from tfdual._typing import Tensor
+from tfdual.blocks.with_weights import with_weights
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema
 
@@ -66,12 +67,12 @@ class Block(keras.layers.Layer):
 
     @classmethod
     def from_schema(cls, schema: Schema, tags: Any = None, **kwargs: Any) -> Self:
-        """A block on the columns of a schema, or on those with any of these tags.
+        """A block on the columns of a schema, or on those with any of these tags and the weights of their lists.
 
         Raises:
             ValueError: no column has the tags; the block takes no `schema`.
         """
-        selected = schema if tags is None else schema.select_by_tag(tags)
+        selected = schema if tags is None else with_weights(schema, schema.select_by_tag(tags).column_names)
         if not len(selected):
             raise ValueError(f"No column is tagged {tags!r}. The schema's tags are {sorted(map(str, schema.tags))}.")
         return cls(schema=selected, **kwargs)
@@ -103,9 +104,14 @@ class Block(keras.layers.Layer):
         aggregation: str | keras.layers.Layer | None = None,
         block_outputs_name: str | None = None,
     ) -> "blocks.SequentialBlock":
-        """This block, then `{block_outputs_name: block(x), "shortcut": shortcut_filter(x)}`, or their aggregation."""
+        """This block, then `{block_outputs_name: block(x), "shortcut": shortcut_filter(x)}`, or their aggregation.
+
+        Raises:
+            ValueError: the block is called "shortcut".
+        """
         layer = self.parse(block)
-        branches = {block_outputs_name or layer.name: layer, "shortcut": shortcut_filter or keras.layers.Identity()}
+        shortcut = shortcut_filter or keras.layers.Identity()
+        branches = by_name((block_outputs_name or layer.name, layer), ("shortcut", shortcut))
         return self.connect(blocks.ParallelBlock(branches, post=post, aggregation=aggregation))
 
     def connect_branch(
@@ -125,12 +131,12 @@ class Block(keras.layers.Layer):
             aggregation: fusion of the outputs, or its name. Defaults to `None`.
 
         Raises:
-            ValueError: a rest is asked for, and a branch takes everything.
+            ValueError: two branches of one name, as "rest" is; a rest is asked for, and a branch takes everything.
         """
-        layers = {layer.name: layer for layer in map(self.parse, branches)}
+        layers = [self.parse(branch) for branch in branches]
         if add_rest:
-            taken = [name for layer in layers.values() for name in _filtered(layer)]
-            layers["rest"] = blocks.Filter(taken, exclude=True)
+            taken = [name for layer in layers for name in _filtered(layer)]
+            layers.append(blocks.Filter(taken, exclude=True, name="rest"))
         return self.connect(blocks.ParallelBlock(layers, post=post, aggregation=aggregation))
 
     def connect_debug_block(self, append: bool = True) -> "blocks.SequentialBlock":
@@ -187,12 +193,12 @@ class Block(keras.layers.Layer):
             residual: bool. Add the input as the branch `"shortcut"`. Defaults to `False`.
 
         Raises:
-            ValueError: no branch.
+            ValueError: no branch; two of one name, or one called "shortcut" beside the input.
         """
         wanted = names or [f"{prefix}{place}" for place in range(num)]
-        branches = {name: fresh_copy(self, name) if copies else self for name in wanted}
-        shortcut = {"shortcut": keras.layers.Identity()} if residual else {}
-        return blocks.ParallelBlock(branches | shortcut, post=post, aggregation=aggregation)
+        branches = [(name, fresh_copy(self, name) if copies else self) for name in wanted]
+        shortcut = [("shortcut", keras.layers.Identity())] if residual else []
+        return blocks.ParallelBlock(by_name(*branches, *shortcut), post=post, aggregation=aggregation)
 
     def apply_to_all(self, inputs: dict[str, Tensor], columns: Sequence[str] | None = None) -> dict[str, Tensor]:
         """This block on each value of a dict, or on those of `columns` alone; the same weights for all."""
@@ -257,6 +263,18 @@ class Block(keras.layers.Layer):
         if "schema" in config:
             arguments["schema"] = None if config["schema"] is None else Schema.from_dict(config["schema"])
         return super().from_config(arguments)
+
+
+def by_name(*branches: tuple[str, keras.layers.Layer]) -> dict[str, keras.layers.Layer]:
+    """Branches by their names.
+
+    Raises:
+        ValueError: two of one name.
+    """
+    names = [name for name, _ in branches]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Branches need different names. Received {names}.")
+    return dict(branches)
 
 
 def _parsed(layer: LayerLike) -> keras.layers.Layer:

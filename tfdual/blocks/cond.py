@@ -9,6 +9,8 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks.block import Block, LayerLike
 
+AnyShape = Shape | dict[str, Shape]
+
 
 @register
 class Cond(Block):
@@ -20,7 +22,7 @@ class Cond(Block):
         false: Keras layer. Defaults to `None`: the input unchanged.
 
     Input: what all three take.
-    Output: what `true` and `false` give, of one shape.
+    Output: what `true` and `false` give, of one shape and type.
 
     Raises:
         ValueError: the two differ in shape.
@@ -38,7 +40,7 @@ class Cond(Block):
         self.true = self.parse(true)
         self.false = None if false is None else self.parse(false)
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: AnyShape) -> None:
         build_once(self.condition, input_shape)
         build_once(self.true, input_shape)
         if self.false is not None:
@@ -49,18 +51,22 @@ class Cond(Block):
                 f"Both true and false branches must return the same output shape. They give {true} and {false}."
             )
 
-    def call(self, inputs: Tensor) -> Tensor:
-        def otherwise() -> Tensor:
-            return ops.cast(inputs, self.compute_dtype) if self.false is None else self.false(inputs)
+    def call(self, inputs: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+        def otherwise() -> Tensor | dict[str, Tensor]:
+            return inputs if self.false is None else self.false(inputs)
 
         return ops.cond(ops.cast(self.condition(inputs), "bool"), lambda: self.true(inputs), otherwise)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def compute_output_shape(self, input_shape: AnyShape) -> AnyShape:
         return self._shapes(input_shape)[0]
 
-    def _shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: AnyShape) -> tuple[AnyShape, AnyShape]:
         false = input_shape if self.false is None else self.false.compute_output_shape(input_shape)
-        return tuple(self.true.compute_output_shape(input_shape)), tuple(false)
+        return _tuples(self.true.compute_output_shape(input_shape)), _tuples(false)
 
     def get_config(self) -> dict:
         return super().get_config() | serialized({name: getattr(self, name) for name in ("condition", "true", "false")})
+
+
+def _tuples(shape: AnyShape) -> AnyShape:
+    return {name: tuple(one) for name, one in shape.items()} if isinstance(shape, dict) else tuple(shape)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tfdual._build import fresh_copy
+from tfdual.fusion.unshared import unshared
 
 NORMALIZATIONS = {
     "layer": keras.layers.LayerNormalization,
@@ -82,8 +83,4 @@ def check_positive(owner: str, **sizes: int | None) -> None:
 
 
 def _unshared(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Initialisers are copied: one object gives the same values each time that it is asked for one shape."""
-    return {
-        name: value.clone() if isinstance(value, keras.initializers.Initializer) else value
-        for name, value in arguments.items()
-    }
+    return {name: unshared(value) for name, value in arguments.items()}

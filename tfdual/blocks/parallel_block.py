@@ -1,6 +1,6 @@
 """Branches side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -8,7 +8,8 @@ import keras
 from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialized
 from tfdual._register import register
 from tfdual._typing import Shape, Tensor
-from tfdual.blocks.block import Block, LayerLike
+from tfdual.blocks.block import Block, LayerLike, by_name
+from tfdual.blocks.handed_on import HANDS_ON, handed_on
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema
 
@@ -69,8 +70,7 @@ class ParallelBlock(Block):
 
     def input_blocks(self) -> list[Block]:
         """Those of `pre`, or else of the branches."""
-        first = list(self.branches.values()) if self.pre is None else [self.pre]
-        return [found for layer in first if isinstance(layer, Block) for found in layer.input_blocks()]
+        return _reading([self.pre]) or _reading(self.branches.values())
 
     def build(self, input_shape: Shape | dict[str, Shape]) -> None:
         if self.pre is not None:
@@ -171,9 +171,10 @@ class ParallelBlock(Block):
         def on_schema(layer: keras.layers.Layer) -> keras.layers.Layer:
             return layer.set_schema(schema) if isinstance(layer, Block) else fresh_copy(layer)
 
+        hands_on = self.is_input and isinstance(self.pre, HANDS_ON)
         return ParallelBlock(
             {name: on_schema(branch) for name, branch in self.branches.items()},
-            pre=None if self.pre is None else on_schema(self.pre),
+            pre=self.pre and (handed_on(self.pre, schema) if hands_on else on_schema(self.pre)),
             post=None if self.post is None else fresh_copy(self.post),
             aggregation=None if self.aggregation is None else fresh_copy(self.aggregation),
             schema=None if self._schema is None else schema,
@@ -205,10 +206,11 @@ class ParallelBlock(Block):
         }
 
 
+def _reading(layers: Iterable[keras.layers.Layer | None]) -> list[Block]:
+    return [found for layer in layers if isinstance(layer, Block) for found in layer.input_blocks()]
+
+
 def _named(branches: Mapping[str, LayerLike] | Sequence[LayerLike]) -> dict[str, keras.layers.Layer]:
     if isinstance(branches, Mapping):
         return {name: Block.parse(layer) for name, layer in branches.items()}
-    layers = [Block.parse(layer) for layer in branches]
-    if len({layer.name for layer in layers}) < len(layers):
-        raise ValueError(f"Branches need different names. Received {[layer.name for layer in layers]}.")
-    return {layer.name: layer for layer in layers}
+    return by_name(*((layer.name, layer) for layer in map(Block.parse, branches)))

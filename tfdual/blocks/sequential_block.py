@@ -9,6 +9,7 @@ from tfdual._build import build_chain, chain_output_shape, fresh_copy, serialize
 from tfdual._register import register
 from tfdual._typing import Tensor
 from tfdual.blocks.block import Block, LayerLike
+from tfdual.blocks.handed_on import HANDS_ON, handed_on
 from tfdual.schema import Schema
 
 
@@ -38,8 +39,12 @@ class SequentialBlock(Block):
         self.layers = [part for layer in layers for part in _parts(self.parse(layer))]
 
     def input_blocks(self) -> list[Block]:
-        """Those of the first layer."""
-        return self.layers[0].input_blocks() if isinstance(self.layers[0], Block) else []
+        """Those of the first layer that does more than hand columns on."""
+        first = self.layers[self._first()]
+        return first.input_blocks() if isinstance(first, Block) else []
+
+    def _first(self) -> int:
+        return next((place for place, layer in enumerate(self.layers) if not isinstance(layer, HANDS_ON)), 0)
 
     def build(self, input_shape: Any) -> None:
         build_chain(self.layers, input_shape)
@@ -58,9 +63,11 @@ class SequentialBlock(Block):
 
     def set_schema(self, schema: Schema) -> "SequentialBlock":
         """A copy of this block, with weights of its own, that reads the columns of `schema`."""
-        first = self.layers[0]
-        on_schema = first.set_schema(schema) if isinstance(first, Block) else fresh_copy(first)
-        return SequentialBlock([on_schema, *map(fresh_copy, self.layers[1:])])
+        first = self._first()
+        before = [handed_on(layer, schema) if self.is_input else fresh_copy(layer) for layer in self.layers[:first]]
+        layer = self.layers[first]
+        on_schema = layer.set_schema(schema) if isinstance(layer, Block) else fresh_copy(layer)
+        return SequentialBlock([*before, on_schema, *map(fresh_copy, self.layers[first + 1 :])])
 
     def get_config(self) -> dict:
         return super().get_config() | {"layers": serialized(self.layers)}

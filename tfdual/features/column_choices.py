@@ -23,7 +23,7 @@ def choose(
 ) -> dict[str, Any]:
     """The choice for each column that has one: by its name, else by a tag of its, else by its kind.
 
-    A layer that is chosen by tag or kind is copied for each column.
+    A layer that is chosen by tag or kind is copied for each column. A key that is a column's name is for it alone.
 
     Args:
         argument: str. What the choices are called, for messages.
@@ -40,14 +40,16 @@ def choose(
             f"{[column.name for column in columns]}."
         )
     chosen: dict[str, Any] = {}
+    names = {column.name for column in columns}
+    others = [key for key in choices if key not in names]
     for column in columns:
         if column.name in choices:
             chosen[column.name] = choices[column.name]
             continue
-        tags = [key for key in choices if key in column.tags]
+        tags = [key for key in others if key in column.tags]
         if len(tags) > 1:
             raise ValueError(f"{argument} names '{column.name}' by several tags, {tags}. Name it by its name.")
-        for key in [*tags, *(key for key in choices if key == column.kind)][:1]:
+        for key in [*tags, *(key for key in others if key == column.kind)][:1]:
             choice = choices[key]
             chosen[column.name] = fresh_copy(choice) if isinstance(choice, keras.layers.Layer) else choice
     return chosen

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-
 from tfdual._layer_name import layer_name
 from tfdual.features.embedding_table import EmbeddingTable
 from tfdual.features.initializers import Initializer, check_initializer, initializer_config, initializer_from
 from tfdual.features.list_pooling import COMBINERS
+from tfdual.fusion.unshared import unshared
 from tfdual.schema import ColumnSchema, Schema
 
 DEFAULT_INITIALIZER = "uniform"
@@ -88,7 +87,7 @@ class EmbeddingOptions:
             found = _of(column, found)
         if found is None:
             return DEFAULT_INITIALIZER
-        return found.clone() if isinstance(found, keras.initializers.Initializer) else found
+        return unshared(found)
 
     def table(self, column: ColumnSchema, dtype: Any = None) -> EmbeddingTable:
         """A new table of the domain of `column`.

@@ -12,6 +12,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
+from tfdual.blocks.with_weights import with_weights
 from tfdual.features.column_choices import Choices, choose, general
 from tfdual.features.column_kinds import LOOKED_UP, NUMBERS, check_column, shape_of
 from tfdual.features.embedding_options import EmbeddingOptions
@@ -226,6 +227,7 @@ class FeatureEncoder(Block):
     def _on(self, schema: Schema) -> "FeatureEncoder | None":
         if not len(schema):
             return None
+        schema = with_weights(self.schema, schema.column_names)
         domains = {column.domain_name for column in self._looked_up if column.name in schema}
         return self._with(
             schema=schema,

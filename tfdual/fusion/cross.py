@@ -9,6 +9,7 @@ from tfdual._register import register
 from tfdual._typing import Shape, Tensor
 from tfdual.fusion.concat import concatenate
 from tfdual.fusion.named_vectors import batch_size, check_positive_integer, checked_widths
+from tfdual.fusion.unshared import unshared
 
 
 @register
@@ -81,7 +82,7 @@ class CrossFusion(keras.layers.Layer):
         return keras.layers.Dense(
             units,
             use_bias=use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),  # one object would give each step the same values
+            kernel_initializer=unshared(self.kernel_initializer),
             kernel_regularizer=self.kernel_regularizer,
             name=name,
             dtype=self.dtype_policy,

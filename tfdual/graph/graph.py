@@ -7,7 +7,7 @@ import numpy as np
 
 from tfdual._typing import Tensor
 from tfdual.graph.edges import Edges, merged_edges
-from tfdual.graph.node_columns import columns_by_id
+from tfdual.graph.node_columns import columns_by_id, differing_columns, merged_columns
 from tfdual.graph.relation import Relation, checked_relation
 from tfdual.graph.row_edges import edge_columns, node_counts
 from tfdual.schema import Schema
@@ -104,6 +104,8 @@ class Graph:
     ) -> "Graph":
         """A graph whose nodes of a type have columns, for encoders of features to read.
 
+        Columns that they have stay; one of a name that is given again is replaced.
+
         Args:
             node_type: str.
             batches: model-ready columns, one row a node.
@@ -116,7 +118,8 @@ class Graph:
         if node_type not in self.nodes:
             raise ValueError(f"There are no nodes of the type '{node_type}'. There are {sorted(self.nodes)}.")
         arrays = columns_by_id(node_type, batches, column or node_type, self.nodes[node_type], unknown)
-        return Graph(self.nodes, self.edges, self.columns | {node_type: arrays})
+        merged = merged_columns(self.columns.get(node_type, {}), arrays)
+        return Graph(self.nodes, self.edges, self.columns | {node_type: merged})
 
     @property
     def relations(self) -> list[Relation]:
@@ -154,7 +157,11 @@ class Graph:
         return Graph(self.nodes, kept, self.columns)
 
     def __add__(self, other: "Graph") -> "Graph":
-        """All nodes and edges of both; the edges of one relation are merged."""
+        """All nodes, edges and columns of both; the edges of one relation are merged.
+
+        Raises:
+            ValueError: nodes with columns that are more in the other graph; a column that differs in both.
+        """
         nodes = {name: max(self.nodes.get(name, 0), other.nodes.get(name, 0)) for name in self.nodes | other.nodes}
         for graph in (self, other):
             if grown := [name for name in graph.columns if graph.nodes[name] != nodes[name]]:
@@ -164,7 +171,15 @@ class Graph:
             both = [graph.edges[relation] for graph in (self, other) if relation in graph.edges]
             parts = [(each.sources, each.targets, each.weights) for each in both]
             edges[relation] = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-        return Graph(nodes, edges, self.columns | other.columns)
+        columns = self.columns | other.columns
+        for node_type in self.columns.keys() & other.columns.keys():
+            here, there = self.columns[node_type], other.columns[node_type]
+            if different := differing_columns(here, there):
+                raise ValueError(
+                    f"Both graphs have columns {different} of '{node_type}', and not the same values. Keep one of them."
+                )
+            columns[node_type] = merged_columns(here, there)
+        return Graph(nodes, edges, columns)
 
     def to_config(self) -> dict[str, Any]:
         """Types, counts and relations, as plain JSON types. Edges and columns are state, as weights are."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from tfdual._build import build_once
 from tfdual._typing import Tensor
 from tfdual.graph.plan import Plan
 from tfdual.graph.relation import Relation
@@ -92,6 +93,7 @@ class GraphEncoder(keras.layers.Layer):
         if self.output_width is None:
             self.output_width = self.make(plan, widths)
             self.built = True
+            build_once(self)  # a frozen encoder: freezes what was made
         return self.output_width
 
     def share(self, degrees: Tensor) -> Tensor:

@@ -51,6 +51,22 @@ def columns_by_id(
     return arrays | {f"dense:{column}": np.arange(count, dtype=arrays[f"dense:{column}"].dtype)}
 
 
+def merged_columns(here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of both, as `columns_by_id` makes them; a column that both have is the second's."""
+    given = _names(there)
+    return {key: array for key, array in here.items() if not _names([key]) & given} | dict(there)
+
+
+def differing_columns(here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -> list[str]:
+    """The columns that both have, with other values."""
+    same = {key for key in here.keys() & there.keys() if np.array_equal(here[key], there[key])}
+    return sorted(_names(here) & _names(there) & _names((here.keys() | there.keys()) - same))
+
+
+def _names(keys: Iterable[str]) -> set[str]:
+    return {key.partition(":")[2] for key in keys}
+
+
 def _rows(values: np.ndarray, row: np.ndarray) -> np.ndarray:
     found = values[row]
     found[row < 0] = 0

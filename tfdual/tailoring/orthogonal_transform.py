@@ -41,6 +41,6 @@ class OrthogonalTransform(QueryTransform):
         """Rotate, in float32: the inverse needs it."""
         residual = ops.cast(weights["residual"], "float32")
         skew = residual - ops.swapaxes(residual, -1, -2)
-        identity = ops.broadcast_to(ops.eye(self.dim), ops.shape(skew))
+        identity = ops.broadcast_to(ops.eye(self.dim, dtype="float32"), ops.shape(skew))
         rotation = ops.solve(identity + skew, identity - skew)
         return product(query, ops.cast(rotation, query.dtype))

@@ -24,7 +24,7 @@ class TowerScore(keras.layers.Layer):
     """
 
     def __init__(self, query: Tower, item: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.query = query
         self.item = item
 

@@ -40,7 +40,7 @@ class TransformedQuery(Block):
     """
 
     def __init__(self, query: Block, transform: QueryTransform, key: ColumnSchema, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(query, Block) or query.schema is None:
             raise ValueError(f"The query is a block that reads columns, as InputBlock(schema) is. Received {query!r}.")
         if key.name in query.schema:

@@ -8,6 +8,7 @@ from tfdual._build import fresh_copy, serialized
 from tfdual._register import register
 from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
+from tfdual.blocks.with_weights import with_weights
 from tfdual.features import EmbeddingOptions, FeatureEncoder
 from tfdual.fusion import as_fusion
 from tfdual.schema import Schema, Tags
@@ -140,19 +141,14 @@ def _side(schema: Schema, tag: str) -> Schema:
             f"A tower needs columns tagged '{tag}', and the schema has none. Its tags are "
             f"{sorted(map(str, schema.tags))}. Tag columns so, or name another tag for the tower."
         )
-    return _with_weights(schema, names)
+    return with_weights(schema, names)
 
 
 def _query_side(schema: Schema, tag: str, item_columns: Schema) -> Schema:
     """The columns of the query side: those of its tag, and the context that is not the item's."""
     query_columns = _side(schema, tag)
     context = [name for name in _tagged(schema, Tags.CONTEXT) if name not in item_columns]
-    return _with_weights(schema, [*query_columns.column_names, *context])
-
-
-def _with_weights(schema: Schema, names: list[str]) -> Schema:
-    wanted = {*names, *(schema[name].weights for name in names)}
-    return Schema(column for column in schema if column.name in wanted)
+    return with_weights(schema, [*query_columns.column_names, *context])
 
 
 def _reading(

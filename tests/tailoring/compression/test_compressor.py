@@ -6,8 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from sklearn.decomposition import TruncatedSVD
 
+from tests.models.trained_alike import dtype_policy
 from tests.tailoring.compression.frozen import clustered_parts, frozen_parts, nearest, shared, side_by_side, unit
 from tfdual.fusion import AttentionFusion, ConcatFusion
 from tfdual.losses import neighbour_distillation, similarity_distillation
@@ -169,6 +171,19 @@ def test_a_part_counts_the_same_however_short_or_long_its_vectors_are(times: flo
     scaled = PARTS | {"title": (PARTS["title"].astype("float64") * times).astype("float32")}
     np.testing.assert_allclose(compressor.teacher_vectors(scaled), WHOLE, atol=1e-5)
     np.testing.assert_allclose(compressor.encode(scaled), unit(compressor.encoder(WHOLE).numpy()), atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_parts_get_their_length_before_they_get_less_exact(policy: str) -> None:
+    kernel = np.eye(3, dtype="f4")
+    with dtype_policy(policy):
+        compressor = EmbeddingCompressor(3, encoder=linear_encoder(3))
+        model = AutoEncoder(compressor)
+        model.build({"part": (None, 3)})
+    compressor.encoder.set_weights([kernel])
+    rows = np.array([[3e5, 4e5, 0], [3e-9, 0, 4e-9]], "f4")
+    for found in (compressor({"part": rows}), model({"part": rows})["vectors"]):
+        np.testing.assert_allclose(ops.cast(found, "float32"), [[0.6, 0.8, 0], [0.6, 0, 0.8]], rtol=0.01)
 
 
 def test_weights_of_the_parts_are_their_lengths_in_start_and_teacher() -> None:

@@ -13,6 +13,7 @@ from tfdual.blocks import Block
 from tfdual.blocks.block import LayerLike
 from tfdual.features import EmbeddingTable
 from tfdual.features.initializers import Initializer
+from tfdual.fusion.unshared import unshared
 from tfdual.graph import Graph, GraphEncoder
 from tfdual.graph.plan import Plan
 from tfdual.graph.propagate import over_all_nodes, over_samples, sent
@@ -64,9 +65,7 @@ class GraphNodes(keras.layers.Layer):
             node_type: EmbeddingTable(
                 graph.nodes[node_type],
                 dim,
-                initializer=initializer.clone()
-                if isinstance(initializer, keras.initializers.Initializer)
-                else initializer,
+                initializer=unshared(initializer),
                 name=layer_name(node_type),
                 dtype=self.dtype_policy,
             )

@@ -16,9 +16,9 @@ from tfdual.tailoring.compression.fit_settings import fit_settings
 class AutoEncoder(keras.Model):
     """Train a compressor together with a decoder, which makes the parts side by side of its vectors again.
 
-    `loss = loss of the compressor + weight * reconstruction(decoder(y), [unit(x_1), ..., unit(x_n)])`
+    `loss = loss of the compressor + weight * reconstruction(decoder(y), [w_1 unit(x_1), ..., w_n unit(x_n)])`
 
-    The compressor is used by itself afterwards; the decoder has done its work.
+    `w` are the weights of the compressor's parts. It is used by itself afterwards; the decoder has done its work.
 
     Args:
         compressor: EmbeddingCompressor.
@@ -48,7 +48,7 @@ class AutoEncoder(keras.Model):
         weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(compressor, EmbeddingCompressor):
             raise TypeError(f"An auto-encoder trains an EmbeddingCompressor. Received {type(compressor).__name__}.")
         if weight < 0:

@@ -86,7 +86,7 @@ class EmbeddingCompressor(keras.Model):
         base_loss: Callable[..., Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         nested = (*(width for width in WIDTHS if width < dim), dim) if widths is None else tuple(widths)
         check_widths(nested, dim)
         if nested[-1] != dim:
@@ -119,7 +119,8 @@ class EmbeddingCompressor(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Tensor]) -> Tensor:
-        return self.unit(self.encoder(self.fusion(self._weighted(inputs))))
+        parts = {name: ops.cast(part, self.compute_dtype) for name, part in self._weighted(inputs).items()}
+        return self.unit(self.encoder(self.fusion(parts)))
 
     def _weighted(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Each part at the length of its weight."""
